@@ -1,0 +1,30 @@
+/**
+ * Local response normalisation across channels: x / (k + (α / n) · Σ x²)^β, the sum over the n channels around x's
+ * own (fewer at the ends). α is divided by n, as Caffe and ONNX do and Krizhevsky's paper does not.
+ */
+
+import { EngineError } from "../../errors.ts";
+import type { Shape } from "../tensor.ts";
+import { type Inferred, onlyFeatureMap, shapeOnly } from "./op_rule.ts";
+
+export interface Lrn {
+  readonly type: "lrn";
+  /** n: how many channels are summed over. An even n reaches one further up than down, as in ONNX. */
+  readonly size: number;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly k: number;
+}
+
+export function inferLrn(subject: string, op: Lrn, inputs: readonly Shape[]): Inferred {
+  if (!(Number.isSafeInteger(op.size) && op.size >= 1)) {
+    throw new EngineError("graph", subject, `its size ${op.size} is not a whole number from 1`, "correct the layer");
+  }
+  return shapeOnly(onlyFeatureMap(subject, inputs));
+}
+
+/** How many channels below and above its own a value's window reaches. */
+export function lrnReach(size: number): { below: number; above: number } {
+  const below = Math.floor((size - 1) / 2);
+  return { below, above: size - 1 - below };
+}
