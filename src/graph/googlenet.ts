@@ -211,7 +211,7 @@ function checkSize(graph: Graph, height: number, width: number): void {
       throw new EngineError(
         "usage",
         subject,
-        `the auxiliary heads were trained on 4×4 pooled maps and would get ${pooled[2]!}×${pooled[3]!}`,
+        `the auxiliary heads were trained on 4×4 pooled maps and would get ${pooled[2]}×${pooled[3]}`,
         "use 224×224, or the main head alone",
       );
     }

@@ -27,7 +27,7 @@ export function inferConcat(subject: string, op: Concat, inputs: readonly Shape[
   return shapeOnly(
     first.with(
       axis,
-      inputs.reduce((sum, shape) => sum + shape[axis]!, 0),
+      inputs.reduce((sum, shape) => sum + shape[axis], 0),
     ),
   );
 }

@@ -15,7 +15,7 @@ export function inferFullyConnected(subject: string, op: FullyConnected, inputs:
   if (shape.length < 2) {
     throw new EngineError("graph", subject, `its input ${formatShape(shape)} is not N×features`, "correct the graph");
   }
-  const batch = shape[0]!;
+  const batch = shape[0];
   const inFeatures = elementCount(shape.slice(1));
   const weight: ParameterRule = { role: "weight", shape: [op.outFeatures, inFeatures] };
   return {

@@ -28,7 +28,7 @@ export function onlyInput(subject: string, inputs: readonly Shape[]): Shape {
   if (inputs.length !== 1) {
     throw new EngineError("graph", subject, `it has ${inputs.length} inputs instead of 1`, "correct the graph");
   }
-  return inputs[0]!;
+  return inputs[0];
 }
 
 /** The only input of an op that works on feature maps. */

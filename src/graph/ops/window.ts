@@ -94,9 +94,9 @@ function checkWindow(subject: string, { kernel, stride, pad, dilation }: Window)
   }
   const padded = [pad.top, pad.bottom, pad.left, pad.right];
   const extents = [kernel[0], kernel[0], kernel[1], kernel[1]].map((extent, side) =>
-    dilatedExtent(extent, dilation[side >> 1]!),
+    dilatedExtent(extent, dilation[side >> 1]),
   );
-  if (!padded.every((value, side) => Number.isSafeInteger(value) && value >= 0 && value < extents[side]!)) {
+  if (!padded.every((value, side) => Number.isSafeInteger(value) && value >= 0 && value < extents[side])) {
     wrong(`its pad ${padded.join(", ")} is not from 0 to one less than the window`);
   }
 }
