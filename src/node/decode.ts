@@ -1,0 +1,214 @@
+/**
+ * Pictures that people have, decoded by sharp (libvips) to upright 8-bit sRGB: JPEG, PNG, WebP, AVIF, GIF (its first
+ * frame), TIFF (its first page) and SVG.
+ *
+ * Files are read here and handed to sharp as bytes. That keeps device files and pipes out, and gives an SVG no
+ * folder of its own, without which the renderer follows no link to another file; it never follows one to the network.
+ */
+
+import { constants } from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
+import sharp, { type Metadata, type SharpOptions } from "sharp";
+import { EngineError } from "../errors.ts";
+import type { RgbImage } from "../image/resize.ts";
+
+/** The most pixels that are decoded: 16,383², three quarters of a gigabyte of R, G, B. */
+export const MAX_PIXELS = 0x3fff * 0x3fff;
+
+/** The most bytes that are read of one picture. */
+export const MAX_FILE_BYTES = 2 ** 30;
+
+/** No picture within the limits takes as long; one made to (an SVG of endless filters) is given up. */
+const TIMEOUT_SECONDS = 60;
+
+/** An SVG has no pixels of its own: its shorter side gets as many as leave the network's input sharp … */
+const SVG_SHORTER_SIDE = 512;
+/** … unless the longer one would get more than this. */
+const SVG_LONGER_SIDE = 4096;
+/** Past this many user units a side, an SVG's size overflows in the renderer. */
+const SVG_MAX_UNITS = 1_000_000;
+
+/** Windows has no such flag. */
+const NON_BLOCKING = "O_NONBLOCK" in constants ? constants.O_NONBLOCK : 0;
+
+const FORMATS = "JPEG, PNG, WebP, AVIF, GIF, TIFF or SVG";
+
+// Over thousands of pictures that are each seen once, libvips's cache of operations only grows the process, and
+// several pictures decoded side by side use the cores better than several threads in one.
+sharp.cache(false);
+sharp.concurrency(1);
+
+/**
+ * Decodes a picture, from a file's path or from its bytes, to upright 8-bit sRGB. What shows through is white, as
+ * on paper: drawings cut out on a transparent ground are mostly dark, and on black they would vanish.
+ * `name` is what errors call the picture.
+ * @throws EngineError `picture`: missing, unreadable, empty, damaged, truncated, not a picture, or too large.
+ */
+export async function decodeImage(source: string | Uint8Array, name: string): Promise<RgbImage> {
+  const bytes = typeof source === "string" ? await readPictureFile(source, name) : source;
+  if (bytes.length === 0) {
+    throw new EngineError("picture", name, "the file is empty", `give a picture (${FORMATS})`);
+  }
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
+    // The SVG renderer would unpack it, to whatever size it has.
+    throw new EngineError("picture", name, "the file is compressed with gzip", "unpack it (gunzip) before");
+  }
+  try {
+    return await decode(bytes, name);
+  } catch (error) {
+    throw error instanceof EngineError ? error : refusal(error, name);
+  }
+}
+
+async function decode(bytes: Uint8Array, name: string): Promise<RgbImage> {
+  refuseEndlessSvg(bytes, name);
+  // The header is read without a limit, so that the error can say how large the picture is.
+  const header = await sharp(bytes, { limitInputPixels: false }).metadata();
+  const options: SharpOptions = { limitInputPixels: MAX_PIXELS, failOn: "warning" };
+  const density = header.format === "svg" ? svgDensity(header) : undefined;
+  if (density !== undefined) options.density = density;
+  const scale = (density ?? 72) / 72;
+  if (header.width * scale * (header.height * scale) > MAX_PIXELS) {
+    throw new EngineError(
+      "picture",
+      name,
+      `${header.width}×${header.height} is more than the ${MAX_PIXELS.toLocaleString("en")} pixels that are decoded`,
+      "make the picture smaller",
+    );
+  }
+
+  const { data, info } = await sharp(bytes, options)
+    .timeout({ seconds: TIMEOUT_SECONDS })
+    .autoOrient()
+    .flatten({ background: "#ffffff" })
+    .toColourspace("srgb")
+    .raw({ depth: "uchar" })
+    .toBuffer({ resolveWithObject: true });
+  // Sizes that overflow in the SVG renderer come out as one pixel, whatever the density.
+  if (scale >= 8 && (info.width === 1 || info.height === 1)) throw endlessSvg(name);
+  return { width: info.width, height: info.height, data };
+}
+
+/** The dots an inch at which an SVG comes out at a size worth looking at (at 72 it has one pixel a user unit). */
+function svgDensity({ width, height }: Metadata): number {
+  const scale = Math.min(SVG_SHORTER_SIDE / Math.min(width, height), SVG_LONGER_SIDE / Math.max(width, height));
+  return Math.min(100_000, Math.max(1, 72 * scale));
+}
+
+/** Refuses an SVG whose own size overflows in the renderer, which would complain on standard error and draw one pixel. */
+function refuseEndlessSvg(bytes: Uint8Array, name: string): void {
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 65_536)).toString("latin1");
+  const root = /<svg\b[^>]*>/.exec(start)?.[0] ?? "";
+  for (const [, value] of root.matchAll(/\s(?:width|height)\s*=\s*["']\s*([-+.\deE]+)/g)) {
+    if (Number.parseFloat(value!) > SVG_MAX_UNITS) throw endlessSvg(name);
+  }
+}
+
+function endlessSvg(name: string): EngineError {
+  return new EngineError(
+    "picture",
+    name,
+    "the drawing is too large to be rendered",
+    `give its width and height as at most ${SVG_MAX_UNITS.toLocaleString("en")}`,
+  );
+}
+
+/** What sharp's error means to somebody who gave a picture. */
+function refusal(error: unknown, name: string): EngineError {
+  const text = error instanceof Error ? error.message : String(error);
+  if (/unsupported image format/i.test(text)) {
+    return new EngineError("picture", name, "this is not a picture that can be read", `give ${FORMATS}`, {
+      cause: error,
+    });
+  }
+  if (/timeout/i.test(text)) {
+    return new EngineError(
+      "picture",
+      name,
+      `it is not decoded after ${TIMEOUT_SECONDS} seconds`,
+      "make the picture simpler or smaller",
+      { cause: error },
+    );
+  }
+  const reason = text
+    .replace(/\s+/g, " ")
+    .replace(/^Input buffer has corrupt header: /, "")
+    .trim();
+  return new EngineError(
+    "picture",
+    name,
+    `the picture is damaged, cut short, or of a kind that is not supported (${reason})`,
+    `save it anew as ${FORMATS}`,
+    { cause: error },
+  );
+}
+
+/** A regular file's bytes; anything else (a folder, a device, a pipe) is refused before it is read. */
+async function readPictureFile(path: string, name: string): Promise<Uint8Array> {
+  let file: FileHandle | undefined;
+  try {
+    // Without O_NONBLOCK, opening a named pipe that nobody writes to would wait for ever.
+    file = await open(path, constants.O_RDONLY | NON_BLOCKING);
+    const stat = await file.stat();
+    if (stat.isDirectory()) {
+      throw new EngineError("picture", name, "this is a folder, not a picture", "give a picture's file");
+    }
+    if (!stat.isFile()) {
+      throw new EngineError(
+        "picture",
+        name,
+        "this is not a regular file",
+        "give a file, or pipe the picture in as `-`",
+      );
+    }
+    if (stat.size > MAX_FILE_BYTES) throw tooManyBytes(name);
+    return await file.readFile();
+  } catch (error) {
+    throw error instanceof EngineError ? error : fileRefusal(error, name);
+  } finally {
+    await file?.close();
+  }
+}
+
+/** What the file system's error means, as an EngineError `picture`. */
+export function fileRefusal(error: unknown, name: string): EngineError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code === "ENOENT" || code === "ENOTDIR" || code === "ERR_INVALID_ARG_VALUE") {
+    return new EngineError("picture", name, "there is no such file", "check the path", { cause: error });
+  }
+  if (code === "EACCES" || code === "EPERM") {
+    return new EngineError("picture", name, "it may not be read", "check its permissions", { cause: error });
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return new EngineError("picture", name, `it cannot be read (${reason})`, "check the file and its disk", {
+    cause: error,
+  });
+}
+
+/**
+ * Reads a stream (standard input) to its end.
+ * @throws EngineError `picture` where it holds more than `limit` bytes.
+ */
+export async function readPictureStream(
+  stream: AsyncIterable<Uint8Array>,
+  name: string,
+  limit = MAX_FILE_BYTES,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    length += chunk.length;
+    if (length > limit) throw tooManyBytes(name, limit);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function tooManyBytes(name: string, limit = MAX_FILE_BYTES): EngineError {
+  return new EngineError(
+    "picture",
+    name,
+    `it is larger than the ${limit.toLocaleString("en")} bytes that are read of a picture`,
+    "make the picture smaller",
+  );
+}
