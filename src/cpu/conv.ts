@@ -21,6 +21,8 @@ export function conv(op: Conv, input: Tensor, weight: Tensor, bias: Tensor | und
   const outChannelsPerGroup = outChannels / op.groups;
   const rows = taps(op.kernel[0], op.dilation[0], op.pad.top, outHeight, op.stride[0], height);
   const columns = taps(op.kernel[1], op.dilation[1], op.pad.left, outWidth, op.stride[1], width);
+  const [strideY, strideX] = op.stride;
+  const values = new Float64Array(input.data);
   const output = new Float32Array(elementCount(outputShape));
   const sums = new Float64Array(outHeight * outWidth);
   for (let image = 0; image < batch; image++) {
@@ -32,7 +34,7 @@ export function conv(op: Conv, input: Tensor, weight: Tensor, bias: Tensor | und
         const map = (image * channels + channel) * height * width;
         for (const row of rows) {
           for (const column of columns) {
-            addTap(sums, outWidth, weight.data[nextWeight++], input.data, map, width, op.stride, row, column);
+            addTap(sums, outWidth, weight.data[nextWeight++], values, map, width, strideY, strideX, row, column);
           }
         }
       }
@@ -47,20 +49,21 @@ function addTap(
   sums: Float64Array,
   outWidth: number,
   weight: number,
-  input: Float32Array,
+  input: Float64Array,
   map: number,
   width: number,
-  stride: readonly [number, number],
+  strideY: number,
+  strideX: number,
   row: Tap,
   column: Tap,
 ): void {
-  const [strideY, strideX] = stride;
-  const firstX = column.start;
-  const length = column.end - firstX;
   for (let y = row.start; y < row.end; y++) {
-    const to = y * outWidth + firstX;
-    const from = map + (y * strideY + row.offset) * width + firstX * strideX + column.offset;
-    for (let x = 0; x < length; x++) sums[to + x] += weight * input[from + x * strideX];
+    const end = y * outWidth + column.end;
+    let from = map + (y * strideY + row.offset) * width + column.start * strideX + column.offset;
+    for (let to = y * outWidth + column.start; to < end; to++) {
+      sums[to] += weight * input[from];
+      from += strideX;
+    }
   }
 }
 

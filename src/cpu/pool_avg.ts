@@ -18,7 +18,9 @@ export function poolAvg(op: PoolAvg, { shape, data }: Tensor, outputShape: Shape
     for (let outY = 0; outY < outHeight; outY++) {
       const originY = outY * stride[0] - pad.top;
       const rows = tapsInside(originY, kernel[0], dilation[0], height);
-      const countedRows = countPadding ? tapsBefore(originY, kernel[0], dilation[0], height + pad.bottom) : length(rows);
+      const countedRows = countPadding
+        ? tapsBefore(originY, kernel[0], dilation[0], height + pad.bottom)
+        : length(rows);
       for (let outX = 0; outX < outWidth; outX++) {
         const originX = outX * stride[1] - pad.left;
         const columns = tapsInside(originX, kernel[1], dilation[1], width);
