@@ -23,9 +23,9 @@ const SEED_PREFIX = "seed:";
 const GAINS: ReadonlyMap<string, number> = new Map([
   ["conv1/7x7_s2", 1.5],
   ["conv2/3x3", 2],
-  ["loss1/classifier", 0.04],
-  ["loss2/classifier", 0.04],
-  ["loss3/classifier", 0.04],
+  ["loss1/classifier", 0.02],
+  ["loss2/classifier", 0.02],
+  ["loss3/classifier", 0.02],
 ]);
 /** Small beside activations of some 100, yet far above the tolerances of parity checks. */
 const BIAS_BOUND = 0.5;
