@@ -47,8 +47,9 @@ export function dilatedExtent(kernel: number, dilation: number): number {
 /**
  * The number of window positions along one axis.
  *
- * `ceil` is Caffe's pooling rule: ceil((in + 2·pad − k) / stride) + 1, less one where there is padding and the
- * last window would start in the padding behind the feature map.
+ * `ceil` is Caffe's pooling rule: ceil((in + 2·pad − k) / stride) + 1, less one where the last window would start
+ * behind the feature map. Caffe looks at that only where there is padding; without, it happens only where the stride
+ * exceeds the window, and Caffe's window over nothing then yields nothing of use (ONNX leaves it out, too).
  */
 export function windowCount(
   extent: number,
@@ -62,8 +63,7 @@ export function windowCount(
   const slack = (extent + padBefore + padAfter - dilatedExtent(kernel, dilation)) / stride;
   if (rounding === "floor") return Math.floor(slack) + 1;
   const count = Math.ceil(slack) + 1;
-  const padded = padBefore > 0 || padAfter > 0;
-  return padded && (count - 1) * stride >= extent + padBefore ? count - 1 : count;
+  return (count - 1) * stride >= extent + padBefore ? count - 1 : count;
 }
 
 /** The (H, W) that a window slid over `height` × `width` gives; throws where that leaves nothing. */
