@@ -8,7 +8,7 @@
 export function halvesToFloats(halves: Uint16Array): Float32Array {
   const bits = new Uint32Array(halves.length);
   for (let i = 0; i < halves.length; i++) {
-    const half = halves[i]!;
+    const half = halves[i];
     const sign = (half & 0x8000) << 16;
     const exponent = (half >>> 10) & 0x1f;
     const fraction = half & 0x3ff;
@@ -34,6 +34,6 @@ export function halvesToFloats(halves: Uint16Array): Float32Array {
  */
 export function brainFloatsToFloats(patterns: Uint16Array): Float32Array {
   const bits = new Uint32Array(patterns.length);
-  for (let i = 0; i < patterns.length; i++) bits[i] = patterns[i]! << 16;
+  for (let i = 0; i < patterns.length; i++) bits[i] = patterns[i] << 16;
   return new Float32Array(bits.buffer);
 }

@@ -6,14 +6,14 @@
  * @param json a text that JSON.parse accepts
  */
 export function findDuplicateKey(json: string): string | null {
-  // A set for each object that is open; arrays push one too, which stays empty.
-  const open: Set<string>[] = [];
+  // The keys met in each object or array that is open (an array's stay unset).
+  const open: (Set<string> | undefined)[] = [];
   let text = "";
   for (let i = 0; i < json.length; i++) {
     switch (json[i]) {
       case "{":
       case "[":
-        open.push(new Set());
+        open.push(undefined);
         break;
       case "}":
       case "]":
@@ -28,7 +28,7 @@ export function findDuplicateKey(json: string): string | null {
       case ":": {
         // Outside a string a colon only follows a key. Escapes are decoded: "a" and "\u0061" are one key.
         const key = JSON.parse(text) as string;
-        const keys = open[open.length - 1]!;
+        const keys = (open[open.length - 1] ??= new Set());
         if (keys.has(key)) return key;
         keys.add(key);
         break;

@@ -103,7 +103,7 @@ function tokenize(text: string): string[] {
     if (match === null) throw new HeaderError(`its header cannot be read at character ${start}`);
     const [, single, double, number, word, mark] = match;
     const string = single ?? double;
-    tokens.push(string !== undefined ? `'${string}` : (number ?? word ?? mark)!);
+    tokens.push(string !== undefined ? `'${string}` : (number ?? word ?? mark));
   }
   return tokens;
 }

@@ -18,8 +18,8 @@ export interface Safetensors {
   readonly metadata: Record<string, string>;
 }
 
-/** The largest header that is parsed. GoogLeNet's has 11 kB; 8 MiB name some 80,000 tensors. */
-const MAX_HEADER_BYTES = 8 * 1024 * 1024;
+/** The largest header that is parsed. GoogLeNet's has 11 kB; 1 MiB names some 10,000 tensors. */
+const MAX_HEADER_BYTES = 1024 * 1024;
 const LENGTH_BYTES = 8;
 const METADATA_KEY = "__metadata__";
 

@@ -71,7 +71,7 @@ function seededTensor(name: string, shape: Shape, seed: number): Tensor {
     for (let i = 0; i < data.length; i++) data[i] = BIAS_BOUND * nextUniform();
     return { shape, data };
   }
-  const outChannels = shape[0]!;
+  const outChannels = shape[0];
   const fanIn = data.length / outChannels;
   // He: variance 2 / fan-in; a uniform distribution on ±b has variance b² / 3.
   const bound = (GAINS.get(name.replace(/\.weight$/, "")) ?? 1) * Math.sqrt(6 / fanIn);
@@ -80,7 +80,7 @@ function seededTensor(name: string, shape: Shape, seed: number): Tensor {
   for (let channel = 0; channel < outChannels; channel++) {
     const start = channel * fanIn;
     for (let i = start; i < start + fanIn; i++) {
-      data[i] = channel % 2 === 1 ? -data[i - fanIn]! : bound * nextUniform();
+      data[i] = channel % 2 === 1 ? -data[i - fanIn] : bound * nextUniform();
     }
   }
   return { shape, data };
