@@ -7,6 +7,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { runQuietly } from "./command.mjs";
 
+/** The fields of a deb822 stanza that the backports' entry does not take over as they are. */
+const KNOWN_FIELDS = ["Types", "URIs", "Suites", "Components"];
+
 const DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /**
@@ -86,9 +89,9 @@ function lineWithSuite(text, site, codename, suite) {
 function stanzaWithSuite(text, site, codename, suite) {
   for (const stanza of text.split(/\n\s*\n/)) {
     const fields = deb822Fields(stanza);
-    const uri = words(fields.get("uris")).find((candidate) => sameSite(candidate, site));
-    if (uri === undefined || !words(fields.get("suites")).includes(codename)) continue;
-    fields.set("types", "deb").set("uris", uri).set("suites", suite).set("components", "main");
+    const uri = words(fields.get("URIs")).find((candidate) => sameSite(candidate, site));
+    if (uri === undefined || !words(fields.get("Suites")).includes(codename)) continue;
+    fields.set("Types", "deb").set("URIs", uri).set("Suites", suite).set("Components", "main");
     return [...fields].map(([name, value]) => `${name}: ${value}\n`).join("");
   }
   return null;
@@ -96,7 +99,7 @@ function stanzaWithSuite(text, site, codename, suite) {
 
 /**
  * @param {string} stanza
- * @returns {Map<string, string>} values by name in lower case; continuation lines (a key written out) stay as they are
+ * @returns {Map<string, string>} values by name; continuation lines (a key written out) stay as they are
  */
 function deb822Fields(stanza) {
   /** @type {Map<string, string>} */
@@ -106,7 +109,9 @@ function deb822Fields(stanza) {
     if (line.startsWith("#")) continue;
     const match = /^([A-Za-z0-9-]+):\s*(.*)$/.exec(line);
     if (match) {
-      current = (match[1] ?? "").toLowerCase();
+      // Names may come in any case.
+      const name = match[1] ?? "";
+      current = KNOWN_FIELDS.find((known) => known.toLowerCase() === name.toLowerCase()) ?? name;
       fields.set(current, match[2] ?? "");
     } else if (current !== "" && line.trim() !== "") {
       fields.set(current, `${fields.get(current)}\n${line}`);

@@ -21,6 +21,7 @@ const OUTPUT_LIMIT = 200_000;
  * @param {NodeJS.ProcessEnv} [options.env]
  * @param {number} [options.timeout] milliseconds after which it is killed (signal SIGKILL)
  * @param {string} [options.title] shown with the seconds that passed, on a terminal
+ * @param {(pid: number) => void} [options.started] called with its process id
  * @returns {Promise<Finished>} never rejects
  */
 export function runQuietly(command, options = {}) {
@@ -34,6 +35,7 @@ export function runQuietly(command, options = {}) {
       killSignal: "SIGKILL",
       stdio: ["ignore", "pipe", "pipe"],
     });
+    if (child.pid !== undefined) options.started?.(child.pid);
     child.stdout.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
       stdout = (stdout + text).slice(-OUTPUT_LIMIT);
       output = (output + text).slice(-OUTPUT_LIMIT);

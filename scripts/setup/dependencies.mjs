@@ -45,11 +45,12 @@ export function dependenciesProblem(root) {
  * Installs the dependencies from the lock file.
  *
  * @param {string} root the checkout
+ * @param {(pid: number) => void} [started] called with npm's process id
  * @throws {SetUpError} where npm fails
  */
-export async function installDependencies(root) {
+export async function installDependencies(root, started) {
   const hash = dependenciesHash(root);
-  const started = Date.now();
+  const since = Date.now();
   // Development dependencies run the checkout (tsx) and optional ones hold sharp's binary: both are needed whatever
   // NODE_ENV or npm's settings say. The log level counters an outer `npm --silent`, under which npm fails mutely.
   const finished = await runQuietly(
@@ -63,7 +64,7 @@ export async function installDependencies(root) {
       "--no-fund",
       "--loglevel=error",
     ],
-    { cwd: root, title: "npm ci" },
+    { cwd: root, title: "npm ci", ...(started && { started }) },
   );
   if (finished.status !== 0) {
     for (const line of lastLines(finished.output)) say(`npm: ${line}`);
@@ -74,7 +75,7 @@ export async function installDependencies(root) {
   writeFileSync(stampFile(root), `${hash}\n`);
   const missing = missingPackage(root);
   if (missing !== null) throw new SetUpError(`npm ci: left out ${missing}; remove node_modules and start again`);
-  say(`npm dependencies installed in ${Math.round((Date.now() - started) / 1000)} s`);
+  say(`npm dependencies installed in ${Math.round((Date.now() - since) / 1000)} s`);
 }
 
 /**

@@ -132,20 +132,20 @@ function sourceOptions(folder, { entry, partsFolder }) {
 /**
  * @param {Recipe} recipe
  * @param {Installation | null} installation null where the mirror is not known
+ * @param {boolean} [root] whether the person is root and needs no sudo
  * @returns {string[]} the commands that a person types to do what set-up would do
  */
-export function commandsToType(recipe, installation) {
+export function commandsToType(recipe, installation, root = process.getuid?.() === 0) {
   if (recipe.kind === "other") return [recipe.advice];
-  const commands = [];
+  const sudo = root ? "" : "sudo ";
   const suite = recipe.backports;
-  const known = installation !== null && installation.entry === null;
-  if (suite !== null && !known) {
-    const entry = installation?.entry ?? { format: "list", text: `deb YOUR-DEBIAN-MIRROR ${suite} main\n` };
-    const lines = entry.text
-      .trimEnd()
-      .split("\n")
-      .map((line) => `'${line}'`);
-    commands.push(`printf '%s\\n' ${lines.join(" ")} | sudo tee /etc/apt/sources.list.d/${suite}.${entry.format}`);
-  }
-  return [...commands, "sudo apt-get update", `sudo apt-get ${installArguments(suite).join(" ")}`];
+  const install = [`${sudo}apt-get update`, `${sudo}apt-get ${installArguments(suite).join(" ")}`];
+  if (suite === null || (installation !== null && installation.entry === null)) return install;
+  const entry = installation?.entry ?? { format: "list", text: `deb YOUR-DEBIAN-MIRROR ${suite} main\n` };
+  const lines = entry.text
+    .trimEnd()
+    .split("\n")
+    .map((line) => `'${line}'`);
+  const file = `/etc/apt/sources.list.d/${suite}.${entry.format}`;
+  return [`printf '%s\\n' ${lines.join(" ")} | ${sudo}tee ${file}`, ...install];
 }

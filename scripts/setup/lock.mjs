@@ -3,7 +3,7 @@
  * it says who holds it, and the holder touches it every few seconds. A lock whose holder died (kill -9, power cut)
  * is taken over: its process is gone, or nobody has touched it for a minute.
  */
-import { closeSync, openSync, readFileSync, statSync, unlinkSync, utimesSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statSync, unlinkSync, utimesSync, writeFileSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { randomUUID } from "node:crypto";
 import { clearInterval, setInterval } from "node:timers";
@@ -16,6 +16,15 @@ import { SetUpError } from "./say.mjs";
  * @property {number} stale untouched for so long, the holder counts as dead whatever its process id says
  */
 
+/**
+ * @typedef {object} Lock
+ * @property {(pid: number) => void} worker names a child process that does the work: while it lives on after its
+ *   parent was killed, the lock is held
+ * @property {() => void} release
+ */
+
+/** @typedef {{ pid: number, host: string, token: string, worker?: number }} Holder */
+
 /** @type {LockTimes} */
 const TIMES = { poll: 200, beat: 5_000, stale: 60_000 };
 
@@ -23,12 +32,13 @@ const TIMES = { poll: 200, beat: 5_000, stale: 60_000 };
  * @param {string} file the lock's path
  * @param {(holder: string) => void} onWait called once where another process holds the lock
  * @param {LockTimes} [times]
- * @returns {Promise<() => void>} releases the lock
+ * @returns {Promise<Lock>}
  */
 export async function acquireLock(file, onWait, times = TIMES) {
-  const own = JSON.stringify({ pid: process.pid, host: hostname(), token: randomUUID() });
+  /** @type {Holder} */
+  const own = { pid: process.pid, host: hostname(), token: randomUUID() };
   let waited = false;
-  while (!createExclusively(file, own)) {
+  while (!createExclusively(file, JSON.stringify(own))) {
     if (removeIfDead(file, times.stale)) continue;
     if (!waited) onWait(holderName(readOrNull(file)));
     waited = true;
@@ -43,9 +53,15 @@ export async function acquireLock(file, onWait, times = TIMES) {
     }
   }, times.beat);
   beat.unref();
-  return () => {
-    clearInterval(beat);
-    if (readOrNull(file) === own) removeIfThere(file);
+  const isOwn = () => parseHolder(readOrNull(file))?.token === own.token;
+  return {
+    worker: (pid) => {
+      if (isOwn()) writeFileSync(file, JSON.stringify({ ...own, worker: pid }));
+    },
+    release: () => {
+      clearInterval(beat);
+      if (isOwn()) removeIfThere(file);
+    },
   };
 }
 
@@ -102,21 +118,27 @@ function isDead(file, stale) {
   const holder = parseHolder(content);
   // Not yet written, or of another machine (a shared folder, a container): only its age tells.
   if (holder === null || holder.host !== hostname()) return false;
+  return !isAlive(holder.pid) && (holder.worker === undefined || !isAlive(holder.worker));
+}
+
+/** @param {number} pid */
+function isAlive(pid) {
   try {
-    process.kill(holder.pid, 0);
-    return false;
+    process.kill(pid, 0);
+    return true;
   } catch (error) {
-    return errorCode(error) === "ESRCH";
+    // EPERM: it is another user's.
+    return errorCode(error) !== "ESRCH";
   }
 }
 
 /**
- * @param {string} content
- * @returns {{ pid: number, host: string } | null}
+ * @param {string | null} content
+ * @returns {Holder | null}
  */
 function parseHolder(content) {
   try {
-    const holder = JSON.parse(content);
+    const holder = JSON.parse(content ?? "");
     return Number.isInteger(holder.pid) && typeof holder.host === "string" ? holder : null;
   } catch {
     return null;
@@ -125,7 +147,7 @@ function parseHolder(content) {
 
 /** @param {string | null} content */
 function holderName(content) {
-  const holder = content === null ? null : parseHolder(content);
+  const holder = parseHolder(content);
   if (holder === null) return "another process";
   return holder.host === hostname() ? `process ${holder.pid}` : `process ${holder.pid} on ${holder.host}`;
 }

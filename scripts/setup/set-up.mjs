@@ -17,53 +17,58 @@ export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const NO_SYSTEM_PACKAGES = "GOOGLENET_NO_SYSTEM_PACKAGES";
 
 /**
+ * @param {Record<string, string>} [os] fields of os-release
  * @returns {Promise<string | null>} the WebGPU adapter's name; null where there is none and none could be made
  * @throws {import("./say.mjs").SetUpError} where the dependencies cannot be installed
  */
-export async function setUp() {
+export async function setUp(os = readOsRelease()) {
   await ensureDependencies();
-  return ensureAdapter();
+  const known = recall(ROOT);
+  return known?.adapter ?? findAdapter(os, known?.installed ?? false);
 }
 
 /** Installs the npm dependencies where they are missing or stale. */
 export async function ensureDependencies() {
   if (dependenciesProblem(ROOT) === null) return;
-  await alone(async () => {
+  await alone(async (lock) => {
     // Whoever held the lock before may have done it.
     const problem = dependenciesProblem(ROOT);
     if (problem === null) return;
     say(`npm dependencies: ${problem}; installing them (npm ci)`);
-    await installDependencies(ROOT);
+    await installDependencies(ROOT, lock.worker);
   });
 }
 
-/** @returns {Promise<string | null>} */
-async function ensureAdapter() {
-  const known = recall(ROOT);
-  if (known?.adapter != null) return known.adapter;
-  return alone(async () => {
-    const found = await probeAdapter();
-    if (found.adapter !== null) {
-      say(`WebGPU adapter: ${found.adapter}`);
-      remember(ROOT, { adapter: found.adapter, installed: false });
-      return found.adapter;
-    }
-    const installed = recall(ROOT)?.installed ?? false;
-    if (found.problem === null && !installed) return makeAdapter();
-    say(
-      `${found.problem ?? "no WebGPU adapter, and the driver that was installed gives none"}; going on without a GPU`,
-    );
-    return null;
-  });
+/**
+ * @param {Record<string, string>} os
+ * @param {boolean} installed a driver was installed before, in the machine's present state
+ * @returns {Promise<string | null>} the adapter's name
+ */
+async function findAdapter(os, installed) {
+  const { adapter, problem } = await probeAdapter();
+  if (adapter !== null) return keepAdapter(adapter, installed);
+  if (problem === null && !installed) return makeAdapter(os);
+  say(`${problem ?? "no WebGPU adapter, though a driver was installed"}; going on without a GPU`);
+  return null;
+}
+
+/**
+ * @param {string} adapter
+ * @param {boolean} installed
+ */
+function keepAdapter(adapter, installed) {
+  say(`WebGPU adapter: ${adapter}`);
+  remember(ROOT, { adapter, installed });
+  return adapter;
 }
 
 /**
  * No adapter: installs a software driver, or says how.
  *
+ * @param {Record<string, string>} os
  * @returns {Promise<string | null>} the adapter's name
  */
-async function makeAdapter() {
-  const os = readOsRelease();
+async function makeAdapter(os) {
   const recipe = driverRecipe(os);
   const codename = os["DEBIAN_CODENAME"] ?? os["VERSION_CODENAME"] ?? "";
   const installation = recipe.kind === "apt" ? await planInstallation(recipe, codename) : null;
@@ -71,27 +76,39 @@ async function makeAdapter() {
   const hindrance = whyNotInstall(recipe.kind, installation !== null, prefix !== null);
   if (hindrance !== null || installation === null || prefix === null) {
     say(`no WebGPU adapter, and ${hindrance}. For a software Vulkan driver:`);
-    for (const command of commandsToType(recipe, installation)) say(`    ${command}`);
+    sayCommands(recipe, installation);
     say("going on without a GPU");
     return null;
   }
-  const from = installation.suite === null ? "" : ` from ${installation.suite} at ${installation.site}`;
-  say(`no WebGPU adapter: installing a software Vulkan driver (${DRIVER_PACKAGES.join(", ")}${from})`);
-  if (!(await installDriver(installation, prefix))) {
-    say("the driver could not be installed; going on without a GPU. To do it by hand:");
-    for (const command of commandsToType(recipe, installation)) say(`    ${command}`);
+  return alone(async () => {
+    // Whoever held the lock before may have installed it.
+    const before = await probeAdapter();
+    if (before.adapter !== null) return keepAdapter(before.adapter, true);
+    const from = installation.suite === null ? "" : ` from ${installation.suite} at ${installation.site}`;
+    say(`no WebGPU adapter: installing a software Vulkan driver (${DRIVER_PACKAGES.join(", ")}${from})`);
+    if (!(await installDriver(installation, prefix))) {
+      say("the driver could not be installed; going on without a GPU. To do it by hand:");
+      sayCommands(recipe, installation);
+      return null;
+    }
+    const { adapter, problem } = await probeAdapter();
+    if (adapter !== null) return keepAdapter(adapter, true);
+    remember(ROOT, { adapter, installed: true });
+    const why = problem ?? `Dawn refuses ${os["PRETTY_NAME"] ?? "this system"}'s Mesa`;
+    say(`the driver is installed, but ${why}; going on without a GPU`);
+    say("to mend it: Mesa 23.2 or newer (on Ubuntu 22.04 it is in jammy-updates), then start again");
     return null;
-  }
-  const { adapter, problem } = await probeAdapter();
-  remember(ROOT, { adapter, installed: true });
-  if (adapter === null) {
-    say(
-      `the driver is installed, but ${problem ?? `Dawn refuses it (${os["PRETTY_NAME"] ?? "this system"}'s Mesa is too old)`}; a newer Mesa is needed. Going on without a GPU`,
-    );
-    return null;
-  }
-  say(`WebGPU adapter: ${adapter}`);
-  return adapter;
+  });
+}
+
+/**
+ * Bare lines, so that they can be copied.
+ *
+ * @param {import("./distribution.mjs").Recipe} recipe
+ * @param {import("./driver.mjs").Installation | null} installation
+ */
+function sayCommands(recipe, installation) {
+  for (const command of commandsToType(recipe, installation)) process.stderr.write(`    ${command}\n`);
 }
 
 /**
@@ -115,16 +132,16 @@ function whyNotInstall(kind, mirrorKnown, privileged) {
 
 /**
  * @template T
- * @param {() => Promise<T>} work
+ * @param {(lock: import("./lock.mjs").Lock) => Promise<T>} work
  * @returns {Promise<T>} what the work gives, done while no other set-up of this checkout is at work
  */
 async function alone(work) {
-  const release = await acquireLock(path.join(ROOT, ".setup.lock"), (holder) => {
+  const lock = await acquireLock(path.join(ROOT, ".setup.lock"), (holder) => {
     say(`waiting for another set-up of this checkout (${holder})`);
   });
   try {
-    return await work();
+    return await work(lock);
   } finally {
-    release();
+    lock.release();
   }
 }
