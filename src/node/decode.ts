@@ -21,6 +21,9 @@ export const MAX_FILE_BYTES = 2 ** 30;
 /** No picture within the limits takes as long; one made to (an SVG of endless filters) is given up. */
 const TIMEOUT_SECONDS = 60;
 
+/** The dots an inch at which an SVG has one pixel a user unit. */
+const DEFAULT_DENSITY = 72;
+
 /** An SVG has no pixels of its own: its shorter side gets as many as leave the network's input sharp … */
 const SVG_SHORTER_SIDE = 512;
 /** … unless the longer one would get more than this. */
@@ -62,17 +65,15 @@ export async function decodeImage(source: string | Uint8Array, name: string): Pr
 
 async function decode(bytes: Uint8Array, name: string): Promise<RgbImage> {
   refuseEndlessSvg(bytes, name);
-  // The header is read without a limit, so that the error can say how large the picture is.
-  const header = await sharp(bytes, { limitInputPixels: false }).metadata();
+  const header = await measure(bytes);
   const options: SharpOptions = { limitInputPixels: MAX_PIXELS, failOn: "warning" };
-  const density = header.format === "svg" ? svgDensity(header) : undefined;
-  if (density !== undefined) options.density = density;
-  const scale = (density ?? 72) / 72;
-  if (header.width * scale * (header.height * scale) > MAX_PIXELS) {
+  let { width, height } = header;
+  if (header.format === "svg") ({ width, height, density: options.density } = await scaleSvg(bytes, header, name));
+  if (width * height > MAX_PIXELS) {
     throw new EngineError(
       "picture",
       name,
-      `${header.width}×${header.height} is more than the ${MAX_PIXELS.toLocaleString("en")} pixels that are decoded`,
+      `${width}×${height} is more than the ${MAX_PIXELS.toLocaleString("en")} pixels that are decoded`,
       "make the picture smaller",
     );
   }
@@ -84,15 +85,35 @@ async function decode(bytes: Uint8Array, name: string): Promise<RgbImage> {
     .toColourspace("srgb")
     .raw({ depth: "uchar" })
     .toBuffer({ resolveWithObject: true });
-  // Sizes that overflow in the SVG renderer come out as one pixel, whatever the density.
-  if (scale >= 8 && (info.width === 1 || info.height === 1)) throw endlessSvg(name);
   return { width: info.width, height: info.height, data };
 }
 
-/** The dots an inch at which an SVG comes out at a size worth looking at (at 72 it has one pixel a user unit). */
-function svgDensity({ width, height }: Metadata): number {
-  const scale = Math.min(SVG_SHORTER_SIDE / Math.min(width, height), SVG_LONGER_SIDE / Math.max(width, height));
-  return Math.min(100_000, Math.max(1, 72 * scale));
+/** A picture's header. It is read without a limit, so that an error can say how large the picture is. */
+function measure(bytes: Uint8Array, density = DEFAULT_DENSITY): Promise<Metadata> {
+  return sharp(bytes, { limitInputPixels: false, density }).metadata();
+}
+
+/** The dots an inch at which an SVG comes out at a size worth looking at, and that size. */
+async function scaleSvg(
+  bytes: Uint8Array,
+  header: Metadata,
+  name: string,
+): Promise<{ density: number; width: number; height: number }> {
+  const [shorter, longer] = [Math.min(header.width, header.height), Math.max(header.width, header.height)];
+  const scale = Math.min(SVG_SHORTER_SIDE / shorter, SVG_LONGER_SIDE / longer);
+  const at = async (factor: number): Promise<{ density: number; width: number; height: number }> => {
+    const density = Math.min(100_000, Math.max(1, DEFAULT_DENSITY * factor));
+    const { width, height } = await measure(bytes, density);
+    return { density, width, height };
+  };
+  let scaled = await at(scale);
+  // Pixels grow with the density, but millimetres and inches with its square.
+  const growth = Math.max(scaled.width, scaled.height) / (longer * scale);
+  if (growth > 1.5 || growth < 1 / 1.5) scaled = await at(Math.sqrt(scale));
+  // A size that overflows in the renderer comes out as one pixel, whatever the density.
+  const overflows = (side: number, own: number): boolean => side === 1 && own * scale >= 2;
+  if (overflows(scaled.width, header.width) || overflows(scaled.height, header.height)) throw endlessSvg(name);
+  return scaled;
 }
 
 /** Refuses an SVG whose own size overflows in the renderer, which would complain on standard error and draw one pixel. */
