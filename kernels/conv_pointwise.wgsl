@@ -1,0 +1,95 @@
+// 1×1 convolution (stride 1, no padding, one group) with bias and optional ReLU, as a tiled matrix product:
+// output (outChannels × pixels) = weight (outChannels × inChannels) · input (inChannels × pixels), for each image.
+//
+// input   (N, inChannels, pixels), each image contiguous from inOffset + n · inStride
+// weight  packed into tiles of output channels, [tile][inChannel][TILE_CHANNELS]
+// bias    [tile][TILE_CHANNELS]
+// output  (N, outChannels, pixels), from outOffset + n · outStride
+//
+// One thread holds a TILE_CHANNELS × TILE_PIXELS tile of the product in registers: each step of its one loop loads a
+// column of the weights and a row of the input and adds their outer product, TILE_CHANNELS · TILE_PIXELS multiply-adds
+// for TILE_CHANNELS + TILE_PIXELS loaded values. A thread's pixels lie pixelTiles apart, so that neighbouring threads
+// read neighbouring pixels and the same weights.
+
+alias Element = f32;
+
+const TILE_CHANNELS = 8u; // a multiple of 4
+const TILE_PIXELS = 7u;
+const QUADS = TILE_CHANNELS / 4u;
+
+override workgroupSize: u32 = 64u;
+override threadCount: u32;
+override inChannels: u32;
+override inOffset: u32;
+override inStride: u32;
+override outChannels: u32;
+override outOffset: u32;
+override outStride: u32;
+override pixels: u32;
+override relu: bool;
+
+@group(0) @binding(0) var<storage, read> input: array<Element>;
+@group(0) @binding(1) var<storage, read> weight: array<vec4<Element>>;
+@group(0) @binding(2) var<storage, read> bias: array<vec4<Element>>;
+@group(0) @binding(3) var<storage, read_write> output: array<Element>;
+
+@compute @workgroup_size(workgroupSize)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let thread = (workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z)) * workgroupSize + lane;
+  if (thread >= threadCount) {
+    return;
+  }
+  let pixelTiles = (pixels + TILE_PIXELS - 1u) / TILE_PIXELS;
+  let channelTiles = (outChannels + TILE_CHANNELS - 1u) / TILE_CHANNELS;
+  let firstPixel = thread % pixelTiles;
+  let tile = (thread / pixelTiles) % channelTiles;
+  let image = thread / (pixelTiles * channelTiles);
+
+  // A pixel past the end reads the last one instead and is not stored.
+  var sums: array<array<vec4<Element>, TILE_PIXELS>, QUADS>;
+  var inIndex: array<u32, TILE_PIXELS>;
+  for (var p = 0u; p < TILE_PIXELS; p++) {
+    inIndex[p] = inOffset + image * inStride + min(firstPixel + p * pixelTiles, pixels - 1u);
+    for (var quad = 0u; quad < QUADS; quad++) {
+      sums[quad][p] = bias[tile * QUADS + quad];
+    }
+  }
+
+  var weightIndex = tile * inChannels * QUADS;
+  var channelStart = 0u;
+  for (var channel = 0u; channel < inChannels; channel++) {
+    var values: array<Element, TILE_PIXELS>;
+    for (var p = 0u; p < TILE_PIXELS; p++) {
+      values[p] = input[inIndex[p] + channelStart];
+    }
+    for (var quad = 0u; quad < QUADS; quad++) {
+      let weights = weight[weightIndex + quad];
+      for (var p = 0u; p < TILE_PIXELS; p++) {
+        sums[quad][p] += weights * values[p];
+      }
+    }
+    weightIndex += QUADS;
+    channelStart += pixels;
+  }
+
+  let outStart = outOffset + image * outStride;
+  for (var quad = 0u; quad < QUADS; quad++) {
+    for (var p = 0u; p < TILE_PIXELS; p++) {
+      var values = sums[quad][p];
+      if (relu) {
+        values = select(values, vec4<Element>(0), values < vec4<Element>(0));
+      }
+      let pixel = firstPixel + p * pixelTiles;
+      for (var c = 0u; c < 4u; c++) {
+        let channel = tile * TILE_CHANNELS + quad * 4u + c;
+        if (channel < outChannels && pixel < pixels) {
+          output[outStart + channel * pixels + pixel] = values[c];
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,100 @@
+// 1×1 convolution (stride 1, no padding, one group) with bias and optional ReLU, as a tiled matrix product:
+// conv_pointwise.wgsl where pixels, offsets and strides are multiples of 4, so that four pixels are loaded and stored
+// at once.
+//
+// input   (N, inChannels, pixels), each image contiguous from inOffset + n · inStride
+// weight  packed into tiles of output channels, [tile][inChannel][TILE_CHANNELS]
+// bias    [tile][TILE_CHANNELS]
+// output  (N, outChannels, pixels), from outOffset + n · outStride
+//
+// One thread holds TILE_CHANNELS × (4 · TILE_QUADS) outputs in registers. Its quads of pixels lie pixelTiles quads
+// apart, so that neighbouring threads read neighbouring quads and the same weights.
+
+alias Element = f32;
+
+const TILE_CHANNELS = 8u; // a multiple of 4
+const TILE_QUADS = 2u; // quads of pixels
+const CHANNEL_QUADS = TILE_CHANNELS / 4u;
+
+override workgroupSize: u32 = 64u;
+override threadCount: u32;
+override inChannels: u32;
+override inOffset: u32;
+override inStride: u32;
+override outChannels: u32;
+override outOffset: u32;
+override outStride: u32;
+override pixels: u32;
+override relu: bool;
+
+@group(0) @binding(0) var<storage, read> input: array<vec4<Element>>;
+@group(0) @binding(1) var<storage, read> weight: array<vec4<Element>>;
+@group(0) @binding(2) var<storage, read> bias: array<vec4<Element>>;
+@group(0) @binding(3) var<storage, read_write> output: array<vec4<Element>>;
+
+@compute @workgroup_size(workgroupSize)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let thread = (workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z)) * workgroupSize + lane;
+  if (thread >= threadCount) {
+    return;
+  }
+  let pixelQuads = pixels / 4u;
+  let pixelTiles = (pixelQuads + TILE_QUADS - 1u) / TILE_QUADS;
+  let channelTiles = (outChannels + TILE_CHANNELS - 1u) / TILE_CHANNELS;
+  let firstQuad = thread % pixelTiles;
+  let tile = (thread / pixelTiles) % channelTiles;
+  let image = thread / (pixelTiles * channelTiles);
+
+  // A quad past the end reads the last one instead and is not stored.
+  var inIndex: array<u32, TILE_QUADS>;
+  for (var p = 0u; p < TILE_QUADS; p++) {
+    inIndex[p] = (inOffset + image * inStride) / 4u + min(firstQuad + p * pixelTiles, pixelQuads - 1u);
+  }
+  var sums: array<array<vec4<Element>, TILE_QUADS>, TILE_CHANNELS>;
+  for (var quad = 0u; quad < CHANNEL_QUADS; quad++) {
+    let biases = bias[tile * CHANNEL_QUADS + quad];
+    for (var c = 0u; c < 4u; c++) {
+      for (var p = 0u; p < TILE_QUADS; p++) {
+        sums[quad * 4u + c][p] = vec4<Element>(biases[c]);
+      }
+    }
+  }
+
+  var weightIndex = tile * inChannels * CHANNEL_QUADS;
+  var channelStart = 0u;
+  for (var channel = 0u; channel < inChannels; channel++) {
+    var values: array<vec4<Element>, TILE_QUADS>;
+    for (var p = 0u; p < TILE_QUADS; p++) {
+      values[p] = input[inIndex[p] + channelStart];
+    }
+    for (var quad = 0u; quad < CHANNEL_QUADS; quad++) {
+      let weights = weight[weightIndex + quad];
+      for (var c = 0u; c < 4u; c++) {
+        for (var p = 0u; p < TILE_QUADS; p++) {
+          sums[quad * 4u + c][p] += weights[c] * values[p];
+        }
+      }
+    }
+    weightIndex += CHANNEL_QUADS;
+    channelStart += pixelQuads;
+  }
+
+  let outStart = (outOffset + image * outStride) / 4u;
+  for (var c = 0u; c < TILE_CHANNELS; c++) {
+    let channel = tile * TILE_CHANNELS + c;
+    for (var p = 0u; p < TILE_QUADS; p++) {
+      var values = sums[c][p];
+      if (relu) {
+        values = select(values, vec4<Element>(0), values < vec4<Element>(0));
+      }
+      let quad = firstQuad + p * pixelTiles;
+      if (channel < outChannels && quad < pixelQuads) {
+        output[outStart + channel * pixelQuads + quad] = values;
+      }
+    }
+  }
+}

@@ -1,0 +1,77 @@
+// Softmax along one axis: exp(x − max) / Σ exp(x − max).
+//
+// input   (images, blocks, extent, inner): a row's elements lie inAxisStride apart, from inOffset + n · inStride
+// output  the same shape, elements outAxisStride apart, from outOffset + n · outStride
+//
+// One workgroup computes one row: its lanes take elements workgroupSize apart; the maximum and the sum are found in
+// workgroup memory by halves, always in the same order. The exponentials are computed twice rather than stored.
+
+alias Element = f32;
+
+override workgroupSize: u32 = 64u; // a power of 2
+override images: u32;
+override blocks: u32; // of one image
+override extent: u32;
+override inner: u32;
+override inOffset: u32;
+override inStride: u32;
+override inAxisStride: u32;
+override outOffset: u32;
+override outStride: u32;
+override outAxisStride: u32;
+
+@group(0) @binding(0) var<storage, read> input: array<Element>;
+@group(0) @binding(1) var<storage, read_write> output: array<Element>;
+
+var<workgroup> partial: array<f32, workgroupSize>;
+
+@compute @workgroup_size(workgroupSize)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z);
+  if (row >= images * blocks * inner) {
+    return;
+  }
+  let image = row / (blocks * inner);
+  let block = (row / inner) % blocks;
+  let inStart = inOffset + image * inStride + block * extent * inner + row % inner;
+  let outStart = outOffset + image * outStride + block * extent * inner + row % inner;
+
+  // Lanes past the end of a short row repeat its first element, which changes no maximum.
+  var largest = f32(input[inStart]);
+  for (var e = lane; e < extent; e += workgroupSize) {
+    largest = max(largest, f32(input[inStart + e * inAxisStride]));
+  }
+  partial[lane] = largest;
+  for (var half = workgroupSize / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) {
+      partial[lane] = max(partial[lane], partial[lane + half]);
+    }
+  }
+  workgroupBarrier();
+  largest = partial[0];
+  workgroupBarrier();
+
+  var sum = 0f;
+  for (var e = lane; e < extent; e += workgroupSize) {
+    sum += exp(f32(input[inStart + e * inAxisStride]) - largest);
+  }
+  partial[lane] = sum;
+  for (var half = workgroupSize / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) {
+      partial[lane] += partial[lane + half];
+    }
+  }
+  workgroupBarrier();
+  sum = partial[0];
+
+  for (var e = lane; e < extent; e += workgroupSize) {
+    let value = exp(f32(input[inStart + e * inAxisStride]) - largest) / sum;
+    output[outStart + e * outAxisStride] = Element(value);
+  }
+}

@@ -1,0 +1,127 @@
+/** What a kernel is to the planner: a WGSL file, the problems it accepts, and how it is launched on one. */
+
+import { EngineError } from "../errors.ts";
+import type { Op } from "../graph/ops.ts";
+import { elementCount } from "../graph/tensor.ts";
+import type { PlanLimits } from "./limits.ts";
+import { bytesPerElement, type PackedParameter, type Vec3, type View } from "./plan.ts";
+
+/** One op on inputs and an output whose places are known. */
+export interface Problem<O extends Op = Op> {
+  /** The layer, as parameters and errors name it. */
+  readonly layer: string;
+  readonly op: O;
+  readonly inputs: readonly View[];
+  readonly output: View;
+  /** Whether a ReLU is fused behind it. */
+  readonly relu: boolean;
+  readonly limits: PlanLimits;
+}
+
+/** What is bound: an input of the problem, its output, or packed parameters. */
+export type LaunchBinding =
+  | { readonly kind: "input"; readonly input: number }
+  | { readonly kind: "output" }
+  | { readonly kind: "parameter"; readonly parameter: PackedParameter };
+
+/** One dispatch of a kernel; `constants` and `tiles` must name exactly what its descriptor lists. */
+export interface Launch {
+  readonly constants: Readonly<Record<string, number>>;
+  readonly tiles?: Readonly<Record<string, number>>;
+  readonly bindings: readonly LaunchBinding[];
+  readonly workgroups: Vec3;
+}
+
+/** A kernel's declaration, held against its WGSL file by a test. */
+export interface Kernel<O extends Op = Op> {
+  /** kernels/NAME.wgsl */
+  readonly name: string;
+  readonly op: O["type"];
+  /** The file's bindings in their order. */
+  readonly bindings: readonly { readonly name: string; readonly access: "read" | "read_write" }[];
+  /** The file's `override` constants. */
+  readonly constants: readonly string[];
+  /** The file's module-scope constants that the loader may replace. */
+  readonly tiles: readonly string[];
+  accepts(problem: Problem<O>): boolean;
+  /** The dispatches that compute the problem: one, but for a concat, which takes one for each input not in place. */
+  launch(problem: Problem<O>): readonly Launch[];
+}
+
+/** Elements of one image. */
+export function imageElements(view: View): number {
+  return elementCount(view.shape.slice(1));
+}
+
+/** Bytes from the start of a view's slot to its end. */
+export function viewEndBytes(view: View): number {
+  const images = view.shape[0];
+  return (view.offset + (images - 1) * view.stride + imageElements(view)) * bytesPerElement;
+}
+
+/** Threads of a workgroup where the device has no reason to want another number. */
+export function workgroupSizeFor(limits: PlanLimits, wanted = 64): number {
+  let size = wanted;
+  while (size > limits.maxComputeWorkgroupSizeX || size > limits.maxComputeInvocationsPerWorkgroup) size /= 2;
+  return size;
+}
+
+/**
+ * A grid of at least `count` workgroups that no dimension's limit forbids. Kernels number workgroups in order,
+ * x first, and leave the surplus idle.
+ */
+export function workgroupGrid(layer: string, count: number, limits: PlanLimits): Vec3 {
+  const most = limits.maxComputeWorkgroupsPerDimension;
+  if (count <= most) return [count, 1, 1];
+  const rows = Math.ceil(count / most);
+  if (rows <= most) return [Math.ceil(count / rows), rows, 1];
+  const layers = Math.ceil(rows / most);
+  if (layers > most || count > 2 ** 32) {
+    throw new EngineError("out-of-memory", layer, `it needs ${count} workgroups`, "use a smaller batch or input");
+  }
+  return [most, Math.ceil(rows / layers), layers];
+}
+
+/** The launch constants and grid of a kernel that gives every thread one tile of the output. */
+export function threadPerTile(
+  layer: string,
+  threadCount: number,
+  limits: PlanLimits,
+): { constants: { workgroupSize: number; threadCount: number }; workgroups: Vec3 } {
+  if (threadCount >= 2 ** 32) {
+    throw new EngineError("out-of-memory", layer, `it needs ${threadCount} threads`, "use a smaller batch or input");
+  }
+  const workgroupSize = workgroupSizeFor(limits);
+  return {
+    constants: { workgroupSize, threadCount },
+    workgroups: workgroupGrid(layer, Math.ceil(threadCount / workgroupSize), limits),
+  };
+}
+
+/** The offsets and strides that every kernel takes for one input and its output. */
+export function placement(input: View, output: View) {
+  return { inOffset: input.offset, inStride: input.stride, outOffset: output.offset, outStride: output.stride };
+}
+
+/** Names of `placement`'s constants. */
+export const placementConstants = ["inOffset", "inStride", "outOffset", "outStride"] as const;
+
+/** Bindings of a kernel without parameters. */
+export const inputAndOutput = [
+  { name: "input", access: "read" },
+  { name: "output", access: "read_write" },
+] as const;
+
+/** Bindings of a kernel with weights and biases. */
+export const inputWeightBiasOutput = [
+  { name: "input", access: "read" },
+  { name: "weight", access: "read" },
+  { name: "bias", access: "read" },
+  { name: "output", access: "read_write" },
+] as const;
+
+/** The tile size among `sizes` (largest first) that covers `extent` with the least waste. */
+export function bestTile(extent: number, sizes: readonly number[]): number {
+  const covered = (size: number) => Math.ceil(extent / size) * size;
+  return sizes.reduce((best, size) => (covered(size) < covered(best) ? size : best));
+}

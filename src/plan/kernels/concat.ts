@@ -1,0 +1,43 @@
+/** Launches kernels/concat.wgsl, once an input: for inputs whose layers could not write into the output themselves. */
+
+import { resolveAxis } from "../../graph/ops/op_rule.ts";
+import type { Concat } from "../../graph/ops.ts";
+import { elementCount } from "../../graph/tensor.ts";
+import { inputAndOutput, type Kernel, type Launch, placement, placementConstants, threadPerTile } from "../kernel.ts";
+
+export const concat: Kernel<Concat> = {
+  name: "concat",
+  op: "concat",
+  bindings: inputAndOutput,
+  constants: ["workgroupSize", "threadCount", "blocks", "run", "outRun", ...placementConstants],
+  tiles: [],
+  accepts: () => true,
+  launch({ layer, op, inputs, output, limits }) {
+    const axis = resolveAxis(layer, op.axis, output.shape.length);
+    const blocks = elementCount(output.shape.slice(1, Math.max(axis, 1)));
+    const inner = elementCount(output.shape.slice(axis + 1));
+    let start = 0;
+    return inputs.flatMap((input, index): Launch[] => {
+      const along = start;
+      start += input.shape[axis];
+      // A concat's input in its output's slot lies where it belongs; the planner places it nowhere else.
+      if (input.slot === output.slot) return [];
+      const { constants, workgroups } = threadPerTile(layer, elementCount(input.shape), limits);
+      return [
+        {
+          constants: {
+            ...constants,
+            ...placement(input, output),
+            // Along the batch axis an input's place is whole images further on.
+            outOffset: output.offset + along * (axis === 0 ? output.stride : inner),
+            blocks,
+            run: axis === 0 ? inner : input.shape[axis] * inner,
+            outRun: axis === 0 ? inner : output.shape[axis] * inner,
+          },
+          bindings: [{ kind: "input", input: index }, { kind: "output" }],
+          workgroups,
+        },
+      ];
+    });
+  },
+};

@@ -1,0 +1,99 @@
+/** Launches kernels/conv_direct.wgsl. */
+
+import type { Conv } from "../../graph/ops.ts";
+import {
+  bestTile,
+  inputWeightBiasOutput,
+  type Kernel,
+  placement,
+  placementConstants,
+  type Problem,
+  threadPerTile,
+} from "../kernel.ts";
+import { convParameters } from "./conv_parameters.ts";
+
+/** Wider kernels are walked in pieces: every column that is walked at once costs registers. */
+const mostTaps = 11;
+
+export const convDirect: Kernel<Conv> = {
+  name: "conv_direct",
+  op: "conv",
+  bindings: inputWeightBiasOutput,
+  constants: [
+    "workgroupSize",
+    "threadCount",
+    "inChannels",
+    "inHeight",
+    "inWidth",
+    "groups",
+    "outChannels",
+    "outHeight",
+    "outWidth",
+    "kernelHeight",
+    "kernelWidth",
+    "strideY",
+    "dilationY",
+    "padTop",
+    "padLeft",
+    "relu",
+    ...placementConstants,
+  ],
+  tiles: ["TILE_CHANNELS", "TILE_COLUMNS", "TAPS", "STRIDE_X", "DILATION_X"],
+  accepts: () => true,
+  launch(problem: Problem<Conv>) {
+    const { layer, op, inputs, output, relu, limits } = problem;
+    const [, channels, inHeight, inWidth] = inputs[0].shape;
+    const [batch, , outHeight, outWidth] = output.shape;
+    const { groups, kernel, stride, dilation, pad } = op;
+    const outChannels = op.outChannels / groups;
+    const tileChannels = outChannels <= 4 ? 4 : 8;
+    const tileColumns = bestTile(outWidth, [7, 8, 6, 5, 4]);
+    const taps = largestDivisor(kernel[1], mostTaps);
+    const { weight, bias } = convParameters(problem, tileChannels);
+    const threads =
+      batch * groups * Math.ceil(outChannels / tileChannels) * outHeight * Math.ceil(outWidth / tileColumns);
+    const { constants, workgroups } = threadPerTile(layer, threads, limits);
+    return [
+      {
+        constants: {
+          ...constants,
+          ...placement(inputs[0], output),
+          inChannels: channels / groups,
+          inHeight,
+          inWidth,
+          groups,
+          outChannels,
+          outHeight,
+          outWidth,
+          kernelHeight: kernel[0],
+          kernelWidth: kernel[1],
+          strideY: stride[0],
+          dilationY: dilation[0],
+          padTop: pad.top,
+          padLeft: pad.left,
+          relu: Number(relu),
+        },
+        tiles: {
+          TILE_CHANNELS: tileChannels,
+          TILE_COLUMNS: tileColumns,
+          TAPS: taps,
+          STRIDE_X: stride[1],
+          DILATION_X: dilation[1],
+        },
+        bindings: [
+          { kind: "input", input: 0 },
+          { kind: "parameter", parameter: weight },
+          { kind: "parameter", parameter: bias },
+          { kind: "output" },
+        ],
+        workgroups,
+      },
+    ];
+  },
+};
+
+function largestDivisor(value: number, most: number): number {
+  let divisor = Math.min(value, most);
+  while (value % divisor !== 0) divisor--;
+  return divisor;
+}

@@ -1,0 +1,119 @@
+/** Launches kernels/pool_max.wgsl, kernels/pool_avg.wgsl and kernels/pool_global_avg.wgsl. */
+
+import type { PoolAvg, PoolGlobalAvg, PoolMax } from "../../graph/ops.ts";
+import { elementCount } from "../../graph/tensor.ts";
+import {
+  inputAndOutput,
+  type Kernel,
+  placement,
+  placementConstants,
+  type Problem,
+  threadPerTile,
+  workgroupGrid,
+  workgroupSizeFor,
+} from "../kernel.ts";
+
+const windowConstants = [
+  "workgroupSize",
+  "threadCount",
+  "channels",
+  "inHeight",
+  "inWidth",
+  "outHeight",
+  "outWidth",
+  "kernelHeight",
+  "kernelWidth",
+  "strideY",
+  "strideX",
+  "dilationY",
+  "dilationX",
+  "padTop",
+  "padLeft",
+  ...placementConstants,
+] as const;
+
+function launchWindow({ layer, op, inputs, output, limits }: Problem<PoolMax | PoolAvg>) {
+  const [, channels, inHeight, inWidth] = inputs[0].shape;
+  const [, , outHeight, outWidth] = output.shape;
+  const { constants, workgroups } = threadPerTile(layer, elementCount(output.shape), limits);
+  return {
+    constants: {
+      ...constants,
+      ...placement(inputs[0], output),
+      channels,
+      inHeight,
+      inWidth,
+      outHeight,
+      outWidth,
+      kernelHeight: op.kernel[0],
+      kernelWidth: op.kernel[1],
+      strideY: op.stride[0],
+      strideX: op.stride[1],
+      dilationY: op.dilation[0],
+      dilationX: op.dilation[1],
+      padTop: op.pad.top,
+      padLeft: op.pad.left,
+    },
+    bindings: [{ kind: "input", input: 0 }, { kind: "output" }] as const,
+    workgroups,
+  };
+}
+
+export const poolMax: Kernel<PoolMax> = {
+  name: "pool_max",
+  op: "pool_max",
+  bindings: inputAndOutput,
+  constants: windowConstants,
+  tiles: [],
+  accepts: () => true,
+  launch: (problem) => [launchWindow(problem)],
+};
+
+export const poolAvg: Kernel<PoolAvg> = {
+  name: "pool_avg",
+  op: "pool_avg",
+  bindings: inputAndOutput,
+  constants: [...windowConstants, "padBottom", "padRight", "countPadding"],
+  tiles: [],
+  accepts: () => true,
+  launch(problem) {
+    const { pad, countPadding } = problem.op;
+    const launch = launchWindow(problem);
+    return [
+      {
+        ...launch,
+        constants: {
+          ...launch.constants,
+          padBottom: pad.bottom,
+          padRight: pad.right,
+          countPadding: Number(countPadding),
+        },
+      },
+    ];
+  },
+};
+
+export const poolGlobalAvg: Kernel<PoolGlobalAvg> = {
+  name: "pool_global_avg",
+  op: "pool_global_avg",
+  bindings: inputAndOutput,
+  constants: ["workgroupSize", "channels", "pixels", "images", ...placementConstants],
+  tiles: [],
+  accepts: () => true,
+  launch({ layer, inputs, output, limits }) {
+    const [images, channels, height, width] = inputs[0].shape;
+    return [
+      {
+        constants: {
+          ...placement(inputs[0], output),
+          workgroupSize: workgroupSizeFor(limits),
+          channels,
+          pixels: height * width,
+          images,
+        },
+        bindings: [{ kind: "input", input: 0 }, { kind: "output" }],
+        workgroups: workgroupGrid(layer, images * channels, limits),
+      },
+    ];
+  },
+};

@@ -1,0 +1,25 @@
+/** The limits of a device that a plan has to keep to; a GPUSupportedLimits will do. */
+
+export interface PlanLimits {
+  readonly maxBufferSize: number;
+  readonly maxStorageBufferBindingSize: number;
+  readonly maxComputeWorkgroupsPerDimension: number;
+  readonly maxComputeWorkgroupSizeX: number;
+  readonly maxComputeInvocationsPerWorkgroup: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+  readonly maxStorageBuffersPerShaderStage: number;
+}
+
+/** What every WebGPU implementation offers. */
+export const defaultLimits: PlanLimits = {
+  maxBufferSize: 268_435_456,
+  maxStorageBufferBindingSize: 134_217_728,
+  maxComputeWorkgroupsPerDimension: 65_535,
+  maxComputeWorkgroupSizeX: 256,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupStorageSize: 16_384,
+  maxStorageBuffersPerShaderStage: 8,
+};
+
+/** Names of the limits, to copy them from a device or to ask an adapter for them. */
+export const planLimitNames = Object.keys(defaultLimits) as readonly (keyof PlanLimits)[];

@@ -1,0 +1,102 @@
+/** How a graph is computed: a flat list of steps over memory slots. Plain data, with no GPU object in it. */
+
+import type { ValueId } from "../graph/graph.ts";
+import type { Shape } from "../graph/tensor.ts";
+
+/** Where a value lies: `shape` elements in C order, but each image `stride` elements after the one before it. */
+export interface View {
+  readonly shape: Shape;
+  /** Index into `Plan.slots`. */
+  readonly slot: number;
+  /** Elements before the first image. */
+  readonly offset: number;
+  /** Elements from an image to the next: more than an image has where the value is a slice of a wider one. */
+  readonly stride: number;
+}
+
+/** A value that some step leaves in memory. */
+export interface PlannedValue extends View {
+  /** The step after which the value is whole, −1 for an input; its memory may later serve another value. */
+  readonly readyAfter: number;
+}
+
+/** A buffer of weights or biases in the layout that a kernel wants; `packParameter` makes it. */
+export type PackedParameter =
+  /** As Caffe stores it. */
+  | { readonly layout: "plain"; readonly name: string; readonly elements: number }
+  /** Zeros, for a layer without bias. */
+  | { readonly layout: "zeros"; readonly elements: number }
+  /** Convolution weights as [group][tile][inChannel][ky][kx][tileChannels]; the last tile is filled with zeros. */
+  | {
+      readonly layout: "conv_tiles";
+      readonly name: string;
+      readonly elements: number;
+      readonly groups: number;
+      readonly tileChannels: number;
+    }
+  /** Biases as [group][tile][tileChannels]; the last tile is filled with zeros. */
+  | {
+      readonly layout: "bias_tiles";
+      readonly name: string;
+      readonly elements: number;
+      readonly groups: number;
+      readonly tileChannels: number;
+    };
+
+/** What is bound to a kernel's binding of the same position. */
+export type Binding =
+  { readonly kind: "slot"; readonly slot: number } | { readonly kind: "parameter"; readonly parameter: number };
+
+export type Vec3 = readonly [x: number, y: number, z: number];
+
+/** One dispatch. */
+export interface Step {
+  /** The layers that it computes, joined by " + " where it fuses several. */
+  readonly name: string;
+  /** kernels/NAME.wgsl */
+  readonly kernel: string;
+  /** Values of the kernel's `override` constants. */
+  readonly constants: Readonly<Record<string, number>>;
+  /** Values of the module-scope constants that size its register tiles. */
+  readonly tiles: Readonly<Record<string, number>>;
+  readonly bindings: readonly Binding[];
+  readonly workgroups: Vec3;
+  /** The value that the step writes. */
+  readonly output: ValueId;
+  /** Multiply-accumulates. */
+  readonly macs: number;
+  /** The bytes that its inputs, parameters and output hold: the least it has to move. */
+  readonly bytes: number;
+}
+
+/** A graph compiled for one batch size and one set of limits. */
+export interface Plan {
+  readonly graph: string;
+  readonly batch: number;
+  readonly inputs: readonly ValueId[];
+  readonly outputs: readonly ValueId[];
+  /** Every value that some step leaves in memory, and where; values that fusion removed are not here. */
+  readonly values: Readonly<Record<ValueId, PlannedValue>>;
+  /** Bytes of each activation buffer. */
+  readonly slots: readonly number[];
+  readonly parameters: readonly PackedParameter[];
+  readonly steps: readonly Step[];
+  /** What every layer's output would take if each had memory of its own. */
+  readonly unplannedBytes: number;
+  readonly macs: number;
+  /** Trained values that the graph has, before packing. */
+  readonly parameterCount: number;
+}
+
+/** float32 */
+export const bytesPerElement = 4;
+
+/** Planned peak of activation memory. */
+export function peakBytes(plan: Plan): number {
+  return plan.slots.reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** The memory that the packed parameters take. */
+export function weightBytes(plan: Plan): number {
+  return plan.parameters.reduce((sum, { elements }) => sum + elements * bytesPerElement, 0);
+}

@@ -1,0 +1,36 @@
+/** Opens a device with what the engine can use of its adapter. */
+
+import { EngineError } from "../errors.ts";
+import { type PlanLimits, planLimitNames } from "../plan/limits.ts";
+import { gpuError } from "./errors.ts";
+
+/** Features that the engine uses where the adapter has them. */
+const wantedFeatures: readonly GPUFeatureName[] = ["timestamp-query"];
+
+/**
+ * A device with the adapter's own limits on buffers and workgroups, rather than WebGPU's defaults, which are too
+ * small for large batches. Rejects with EngineError "adapter" where the adapter gives none.
+ */
+export async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  try {
+    return await adapter.requestDevice({
+      requiredLimits: Object.fromEntries(planLimitNames.map((name) => [name, adapter.limits[name]])),
+      requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
+    });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new EngineError("adapter", adapterName(adapter), `it gives no device (${message})`, "try another adapter", {
+      cause: gpuError("device", message),
+    });
+  }
+}
+
+/** The limits of a device that a plan has to keep to. */
+export function limitsOf(device: GPUDevice): PlanLimits {
+  return Object.fromEntries(planLimitNames.map((name) => [name, device.limits[name]])) as unknown as PlanLimits;
+}
+
+/** What people call an adapter. */
+export function adapterName({ info }: GPUAdapter): string {
+  return info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(" ") || "GPU adapter";
+}

@@ -1,0 +1,65 @@
+/** Trained parameters on the GPU, packed and uploaded once for all the plans that use them. */
+
+import { EngineError } from "../errors.ts";
+import type { Weights } from "../graph/weights.ts";
+import { packParameter } from "../plan/pack.ts";
+import { bytesPerElement, type PackedParameter } from "../plan/plan.ts";
+import { bufferUsage } from "./constants.ts";
+import { guarded } from "./errors.ts";
+
+export class ParameterBuffers {
+  private readonly device: GPUDevice;
+  private readonly weights: Weights;
+  private readonly buffers = new Map<string, GPUBuffer>();
+
+  constructor(device: GPUDevice, weights: Weights) {
+    this.device = device;
+    this.weights = weights;
+  }
+
+  /** The buffer of each parameter, in their order; rejects with EngineError "out-of-memory" where there is no room. */
+  async upload(parameters: readonly PackedParameter[]): Promise<GPUBuffer[]> {
+    const { value, checked } = guarded(this.device, "weights", () => parameters.map((each) => this.buffer(each)));
+    await checked;
+    return value;
+  }
+
+  get bytes(): number {
+    return [...this.buffers.values()].reduce((sum, buffer) => sum + buffer.size, 0);
+  }
+
+  dispose(): void {
+    for (const buffer of this.buffers.values()) buffer.destroy();
+    this.buffers.clear();
+  }
+
+  private buffer(parameter: PackedParameter): GPUBuffer {
+    const key = JSON.stringify(parameter);
+    const known = this.buffers.get(key);
+    if (known) return known;
+    const packed = packParameter(parameter, (name) => this.tensor(name));
+    if (packed.length !== parameter.elements) {
+      throw new EngineError(
+        "weights",
+        "name" in parameter ? parameter.name : "bias",
+        `it packs into ${packed.length} values instead of ${parameter.elements}`,
+        "give weights of the shapes that the graph asks for",
+      );
+    }
+    const buffer = this.device.createBuffer({
+      label: "name" in parameter ? parameter.name : "zeros",
+      // Kernels may read four values at a time.
+      size: Math.ceil((parameter.elements * bytesPerElement) / 16) * 16,
+      usage: bufferUsage.storage | bufferUsage.copyDst,
+    });
+    this.device.queue.writeBuffer(buffer, 0, packed as Float32Array<ArrayBuffer>);
+    this.buffers.set(key, buffer);
+    return buffer;
+  }
+
+  private tensor(name: string) {
+    const tensor = this.weights.get(name);
+    if (!tensor) throw new EngineError("weights", name, "it is missing", "give weights that hold it");
+    return tensor;
+  }
+}

@@ -1,0 +1,101 @@
+/** Compiles kernels: one pipeline for each set of constants, whoever asks for it. */
+
+import { EngineError } from "../errors.ts";
+import type { Step } from "../plan/plan.ts";
+import { kernelNamed } from "../plan/registry.ts";
+import { shaderStageCompute } from "./constants.ts";
+import { gpuError } from "./errors.ts";
+import { type KernelSource, overrideNames, setTiles } from "./kernel_source.ts";
+
+/** What of a step its pipeline depends on. */
+export type PipelineKey = Pick<Step, "kernel" | "constants" | "tiles">;
+
+/** The pipelines of one device. */
+export class PipelineCache {
+  private readonly device: GPUDevice;
+  private readonly source: KernelSource;
+  private readonly modules = new Map<string, Promise<GPUShaderModule>>();
+  private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  private readonly layouts = new Map<string, GPUBindGroupLayout>();
+
+  constructor(device: GPUDevice, source: KernelSource) {
+    this.device = device;
+    this.source = source;
+  }
+
+  /** The pipeline for a step, compiled at the first call; rejects with EngineError "gpu" where it won't compile. */
+  get(step: PipelineKey): Promise<GPUComputePipeline> {
+    const key = JSON.stringify([step.kernel, sorted(step.constants), sorted(step.tiles)]);
+    let pipeline = this.pipelines.get(key);
+    if (!pipeline) {
+      pipeline = this.compile(step);
+      this.pipelines.set(key, pipeline);
+      pipeline.catch(() => this.pipelines.delete(key));
+    }
+    return pipeline;
+  }
+
+  /** The layout of a kernel's bindings. */
+  layout(kernel: string): GPUBindGroupLayout {
+    let layout = this.layouts.get(kernel);
+    if (!layout) {
+      layout = this.device.createBindGroupLayout({
+        label: kernel,
+        entries: kernelNamed(kernel).bindings.map(({ access }, binding) => ({
+          binding,
+          visibility: shaderStageCompute,
+          buffer: { type: access === "read" ? "read-only-storage" : "storage" },
+        })),
+      });
+      this.layouts.set(kernel, layout);
+    }
+    return layout;
+  }
+
+  private async compile({ kernel, constants, tiles }: PipelineKey): Promise<GPUComputePipeline> {
+    const source = await this.source(kernel);
+    checkNames(kernel, "override constant", Object.keys(constants), overrideNames(source));
+    checkNames(kernel, "tile constant", Object.keys(tiles), kernelNamed(kernel).tiles);
+    const module = await this.module(kernel, setTiles(kernel, source, tiles));
+    try {
+      return await this.device.createComputePipelineAsync({
+        label: kernel,
+        layout: this.device.createPipelineLayout({ bindGroupLayouts: [this.layout(kernel)] }),
+        compute: { module, entryPoint: "main", constants },
+      });
+    } catch (error) {
+      throw gpuError(`kernel ${kernel}`, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  private module(kernel: string, code: string): Promise<GPUShaderModule> {
+    let module = this.modules.get(code);
+    if (!module) {
+      module = this.compileModule(kernel, code);
+      this.modules.set(code, module);
+    }
+    return module;
+  }
+
+  private async compileModule(kernel: string, code: string): Promise<GPUShaderModule> {
+    const module = this.device.createShaderModule({ label: kernel, code });
+    const { messages } = await module.getCompilationInfo();
+    const [message] = messages.filter(({ type }) => type === "error");
+    if (message) throw gpuError(`kernel ${kernel}.wgsl:${message.lineNum}:${message.linePos}`, message.message);
+    return module;
+  }
+}
+
+/** A misspelt constant would silently leave its default: every name must be there, and nothing else. */
+function checkNames(kernel: string, kind: string, given: readonly string[], wanted: readonly string[]): void {
+  const unknown = given.filter((name) => !wanted.includes(name));
+  const missing = wanted.filter((name) => !given.includes(name));
+  if (unknown.length + missing.length > 0) {
+    const problem = unknown.length > 0 ? `it has no ${kind} ${unknown[0]}` : `its ${kind} ${missing[0]} is not set`;
+    throw new EngineError("gpu", `kernel ${kernel}`, `${problem} (it has ${wanted.join(", ")})`, "correct its launch");
+  }
+}
+
+function sorted(record: Readonly<Record<string, number>>): [string, number][] {
+  return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
+}
