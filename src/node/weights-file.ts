@@ -1,0 +1,192 @@
+/** Weights files on disk: loading, describing and converting them. */
+
+import { createHash } from "node:crypto";
+import { readFile, stat } from "node:fs/promises";
+import { basename, extname } from "node:path";
+import { EngineError } from "../errors.ts";
+import { readCaffemodel } from "../formats/caffemodel.ts";
+import { writeCaffemodel } from "../formats/caffemodel-write.ts";
+import type { FloatType } from "../formats/floats.ts";
+import { looksLikeSafetensors, readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
+import type { Parameter } from "../graph/graph.ts";
+import type { Weights } from "../graph/weights.ts";
+import { checkWeights, isAuxiliary } from "../weights/check.ts";
+import { recogniseWeights } from "../weights/recognise.ts";
+import { isSeedSource, parseSeed, seededWeights } from "../weights/seed.ts";
+import { writeFileAtomically } from "./atomic-write.ts";
+import { describeSystemError, systemErrorCode } from "./system-errors.ts";
+
+export type WeightsFormat = "safetensors" | "caffemodel";
+
+/** Where weights came from. */
+export interface WeightsOrigin {
+  /** As it was given: a path, or `seed:N`. */
+  readonly source: string;
+  readonly format: WeightsFormat | "seed";
+  /** The trained network that these are, by their content: `bvlc_googlenet`, or null. */
+  readonly recognised: string | null;
+}
+
+/** What a weights file is, for `weights info`. */
+export interface WeightsDescription {
+  readonly file: string;
+  readonly format: WeightsFormat;
+  /** The network's own name or the file's metadata entry `model`; null where there is none. */
+  readonly network: string | null;
+  readonly bytes: number;
+  /** SHA-256 of the file, hexadecimal. */
+  readonly sha256: string;
+  readonly tensors: number;
+  /** Numbers in all tensors together. */
+  readonly parameters: number;
+  /** Of these, those of the auxiliary heads. */
+  readonly auxiliaryParameters: number;
+  /** The types that the file's numbers have. */
+  readonly types: readonly FloatType[];
+  readonly heads: "main" | "all";
+  readonly recognised: string | null;
+}
+
+interface WeightsFile {
+  readonly bytes: Uint8Array;
+  readonly format: WeightsFormat;
+  readonly network: string | null;
+  readonly tensors: Weights;
+  readonly types: readonly FloatType[];
+}
+
+/** No file of this network comes near; past it, Node could not read one anyway. */
+const MAX_FILE_BYTES = 2 ** 31 - 1;
+/** safetensors metadata entry with the network's name. */
+const MODEL_KEY = "model";
+
+/**
+ * Loads the weights that a network needs and checks that they fit it.
+ *
+ * @param source the path of a .safetensors or .caffemodel file (told apart by content), or `seed:N`
+ * @param parameters what the whole network needs (not that of a part of it: unknown tensors are refused)
+ * @throws EngineError "weights" for a file that is missing, damaged or of another network, "usage" for a bad seed
+ */
+export async function loadWeights(
+  source: string,
+  parameters: readonly Parameter[],
+): Promise<{ readonly weights: Weights; readonly description: WeightsOrigin }> {
+  if (isSeedSource(source)) {
+    const weights = seededWeights(parameters, parseSeed(source));
+    return { weights, description: { source, format: "seed", recognised: null } };
+  }
+  const { format, tensors } = await readWeightsFile(source);
+  checkWeights(tensors, parameters, source);
+  const weights = new Map(parameters.map(({ name }) => [name, tensors.get(name)!]));
+  return { weights, description: { source, format, recognised: await recogniseWeights(tensors) } };
+}
+
+/**
+ * Says what a weights file is, whatever network it is of.
+ *
+ * @throws EngineError "weights"
+ */
+export async function describeWeights(file: string): Promise<WeightsDescription> {
+  const { bytes, format, network, tensors, types } = await readWeightsFile(file);
+  const count = (names: readonly string[]) => names.reduce((sum, name) => sum + tensors.get(name)!.data.length, 0);
+  const names = [...tensors.keys()];
+  const auxiliary = names.filter(isAuxiliary);
+  return {
+    file,
+    format,
+    network,
+    bytes: bytes.length,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+    tensors: tensors.size,
+    parameters: count(names),
+    auxiliaryParameters: count(auxiliary),
+    types,
+    heads: auxiliary.length > 0 ? "all" : "main",
+    recognised: await recogniseWeights(tensors),
+  };
+}
+
+/**
+ * Writes the weights of one file into another, in the format that its extension names. Values keep their bits
+ * (those that are not float32 in `input` become float32).
+ *
+ * @throws EngineError "weights", "usage" for another extension, "write"
+ */
+export async function convertWeights(input: string, output: string): Promise<{ readonly bytes: number }> {
+  const format = formatOfExtension(output);
+  const { tensors, network } = await readWeightsFile(input);
+  const name = network ?? basename(input, extname(input));
+  const bytes =
+    format === "safetensors"
+      ? writeSafetensors(tensors, { format: "caffe", [MODEL_KEY]: name })
+      : writeCaffemodel(name, tensors);
+  await writeFileAtomically(output, bytes);
+  return { bytes: bytes.length };
+}
+
+function formatOfExtension(path: string): WeightsFormat {
+  switch (extname(path).toLowerCase()) {
+    case ".safetensors":
+      return "safetensors";
+    case ".caffemodel":
+      return "caffemodel";
+    default:
+      throw new EngineError(
+        "usage",
+        path,
+        "its extension names no weights format",
+        "end it in .safetensors or .caffemodel",
+      );
+  }
+}
+
+async function readWeightsFile(path: string): Promise<WeightsFile> {
+  const bytes = await readWholeFile(path);
+  if (bytes.length === 0) throw new EngineError("weights", path, "is empty", "fetch or convert the file again");
+  if (looksLikeSafetensors(bytes) || extname(path).toLowerCase() === ".safetensors") {
+    const { tensors, types, metadata } = readSafetensors(bytes, path);
+    const network = Object.hasOwn(metadata, MODEL_KEY) ? metadata[MODEL_KEY] : null;
+    return { bytes, format: "safetensors", network, tensors, types: [...new Set(types.values())] };
+  }
+  if (!looksLikeCaffemodel(bytes) && extname(path).toLowerCase() !== ".caffemodel") {
+    throw new EngineError(
+      "weights",
+      path,
+      "is neither a safetensors file nor a caffemodel",
+      "give one of these (googlenet weights fetch gets BVLC's)",
+    );
+  }
+  const { network, tensors } = readCaffemodel(bytes, path);
+  return { bytes, format: "caffemodel", network: network === "" ? null : network, tensors, types: ["F32"] };
+}
+
+/** Caffe writes the network's name (field 1) or a layer (field 2 or 100) first. */
+function looksLikeCaffemodel(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x0a || bytes[0] === 0x12 || (bytes[0] === 0xa2 && bytes[1] === 0x06);
+}
+
+async function readWholeFile(path: string): Promise<Uint8Array> {
+  try {
+    const status = await stat(path);
+    if (status.isDirectory()) throw new EngineError("weights", path, "is a folder", "name a file in it");
+    // A pipe or a device might never end.
+    if (!status.isFile()) throw new EngineError("weights", path, "is not a regular file", "copy it into one");
+    if (status.size > MAX_FILE_BYTES) {
+      throw new EngineError("weights", path, `is too large (${status.size} bytes)`, "give GoogLeNet's weights");
+    }
+    return await readFile(path);
+  } catch (error) {
+    if (error instanceof EngineError) throw error;
+    if (systemErrorCode(error) === "ENOENT") {
+      throw new EngineError(
+        "weights",
+        path,
+        "there is no such file",
+        "check the path, or get BVLC's trained weights with: googlenet weights fetch",
+        { cause: error },
+      );
+    }
+    const { problem, remedy } = describeSystemError(error);
+    throw new EngineError("weights", path, `cannot be read: ${problem}`, remedy, { cause: error });
+  }
+}
