@@ -138,6 +138,8 @@ export const poolCases: readonly OpCase[] = [
   ...pools([2, 3, 1, 1], 3, { pad: 1 }),
   ...pools([1, 2, 3, 2], 7, { pad: [3, 4, 3, 4] }),
   ...pools([1, 65, 7, 7], 7),
+  // Rounded up, a window somewhat larger than the map still has one position: so it is at the end of a 31 × 31 input.
+  ...pools([1, 3, 2, 2], 3, { stride: 2, roundings: ["ceil"] }),
   ...pools([1, 2, 11, 12], 2, { stride: 5 }),
   ...pools([1, 2, 10, 10], 1, { stride: 4 }),
   ...pools([1, 2, 13, 12], 3, { dilation: 2, stride: 2, pad: 1 }),

@@ -1,0 +1,206 @@
+/**
+ * A shaped graph as an ONNX model, so that an independent engine can run what the reference ran. Every value of the
+ * graph is an output of the model. Field numbers are those of onnx.proto (github.com/onnx/onnx, onnx/onnx.proto).
+ */
+
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import type { ShapedGraph, ShapedNode } from "../../src/graph/graph.ts";
+import type { Lrn } from "../../src/graph/ops.ts";
+import type { Window } from "../../src/graph/ops/window.ts";
+import type { Shape, Tensor } from "../../src/graph/tensor.ts";
+import type { Weights } from "../../src/graph/weights.ts";
+
+/** ONNX's operator set 21: average pooling has dilations since 19, softmax one axis since 13. */
+const operatorSet = 21;
+const irVersion = 10;
+const floatType = 1;
+
+/** What a node's attribute may be: an integer, integers, or a real number. */
+type Attribute = number | readonly number[] | { readonly float: number };
+
+interface OnnxNode {
+  readonly type: string;
+  readonly inputs: readonly string[];
+  readonly output: string;
+  readonly attributes?: Readonly<Record<string, Attribute>>;
+}
+
+/** The bytes of a ModelProto. */
+export function toOnnx({ graph, nodes, shapes, parameters }: ShapedGraph, weights: Weights): Uint8Array {
+  return message((model) => {
+    model.tag(1, WireType.Varint).int64(irVersion);
+    nested(model, 7, (proto) => {
+      for (const node of nodes.flatMap(translate)) nested(proto, 1, (each) => writeNode(each, node));
+      proto.tag(2, WireType.LengthDelimited).string(graph.name);
+      for (const { name } of parameters) nested(proto, 5, (each) => writeTensor(each, name, weights.get(name)!));
+      for (const { name } of graph.inputs) nested(proto, 11, (each) => writeValueInfo(each, name, shapes.get(name)!));
+      for (const { output } of nodes) nested(proto, 12, (each) => writeValueInfo(each, output, shapes.get(output)!));
+    });
+    nested(model, 8, (set) =>
+      set.tag(1, WireType.LengthDelimited).string("").tag(2, WireType.Varint).int64(operatorSet),
+    );
+  });
+}
+
+/** A node in ONNX's words; a fully connected layer takes two. */
+function translate(node: ShapedNode): OnnxNode[] {
+  const { op, inputs, output, parameters } = node;
+  const withParameters = [...inputs, ...parameters.map(({ name }) => name)];
+  switch (op.type) {
+    case "conv":
+      return [{ type: "Conv", inputs: withParameters, output, attributes: { ...windowOf(op), group: op.groups } }];
+    case "pool_max":
+      return [
+        { type: "MaxPool", inputs, output, attributes: { ...windowOf(op), ceil_mode: flag(op.rounding === "ceil") } },
+      ];
+    case "pool_avg":
+      return [
+        {
+          type: "AveragePool",
+          inputs,
+          output,
+          attributes: {
+            ...windowOf(op),
+            ceil_mode: flag(op.rounding === "ceil"),
+            count_include_pad: flag(op.countPadding),
+          },
+        },
+      ];
+    case "pool_global_avg":
+      return [{ type: "GlobalAveragePool", inputs, output }];
+    case "relu":
+      return [{ type: "Relu", inputs, output }];
+    case "dropout":
+      return [{ type: "Dropout", inputs, output }];
+    case "lrn":
+      return op.size % 2 === 1 ? [lrnNode(node, op)] : spelledLrn(node, op);
+    case "concat":
+      return [{ type: "Concat", inputs, output, attributes: { axis: op.axis } }];
+    case "softmax":
+      return [{ type: "Softmax", inputs, output, attributes: { axis: op.axis } }];
+    case "fully_connected": {
+      const flat = `${output}.flat`;
+      return [
+        { type: "Flatten", inputs, output: flat, attributes: { axis: 1 } },
+        { type: "Gemm", inputs: [flat, ...withParameters.slice(1)], output, attributes: { transB: 1 } },
+      ];
+    }
+    default:
+      return op satisfies never;
+  }
+}
+
+function lrnNode({ inputs, output }: ShapedNode, { size, alpha, beta, k }: Lrn): OnnxNode {
+  const attributes = { size, alpha: { float: alpha }, beta: { float: beta }, bias: { float: k } };
+  return { type: "LRN", inputs, output, attributes };
+}
+
+/**
+ * LRN of an even size, which ONNX defines but ONNX Runtime refuses, in terms of its definition: with channels laid out
+ * as rows, (1 / n) · Σ x² is an average of n rows, half of n reaching up.
+ */
+function spelledLrn({ inputs: [input], output, outputShape }: ShapedNode, { size, alpha, beta, k }: Lrn): OnnxNode[] {
+  const [batch, channels, height, width] = outputShape;
+  const part = (name: string) => `${output}.${name}`;
+  const constant = (name: string, attributes: Record<string, Attribute>): OnnxNode => ({
+    type: "Constant",
+    inputs: [],
+    output: part(name),
+    attributes,
+  });
+  const step = (type: string, inputs: string[], name: string, attributes = {}): OnnxNode => ({
+    type,
+    inputs,
+    output: part(name),
+    attributes,
+  });
+  return [
+    constant("rows", { value_ints: [batch, 1, channels, height * width] }),
+    constant("shape", { value_ints: outputShape }),
+    constant("alpha", { value_float: { float: alpha } }),
+    constant("beta", { value_float: { float: beta } }),
+    constant("k", { value_float: { float: k } }),
+    step("Mul", [input, input], "squares"),
+    step("Reshape", [part("squares"), part("rows")], "square_rows"),
+    step("AveragePool", [part("square_rows")], "means", {
+      kernel_shape: [size, 1],
+      pads: [size / 2 - 1, 0, size / 2, 0],
+      count_include_pad: 1,
+    }),
+    step("Mul", [part("means"), part("alpha")], "scaled"),
+    step("Add", [part("scaled"), part("k")], "bases"),
+    step("Pow", [part("bases"), part("beta")], "divisor_rows"),
+    step("Reshape", [part("divisor_rows"), part("shape")], "divisors"),
+    { type: "Div", inputs: [input, part("divisors")], output },
+  ];
+}
+
+function windowOf({ kernel, stride, pad, dilation }: Window): Record<string, readonly number[]> {
+  return {
+    kernel_shape: kernel,
+    strides: stride,
+    pads: [pad.top, pad.left, pad.bottom, pad.right],
+    dilations: dilation,
+  };
+}
+
+function flag(value: boolean): number {
+  return value ? 1 : 0;
+}
+
+function writeNode(proto: BinaryWriter, { type, inputs, output, attributes = {} }: OnnxNode): void {
+  for (const name of inputs) proto.tag(1, WireType.LengthDelimited).string(name);
+  proto.tag(2, WireType.LengthDelimited).string(output);
+  proto.tag(3, WireType.LengthDelimited).string(`${type} ${output}`);
+  proto.tag(4, WireType.LengthDelimited).string(type);
+  for (const [name, value] of Object.entries(attributes)) {
+    nested(proto, 5, (attribute) => writeAttribute(attribute, name, value));
+  }
+}
+
+function writeAttribute(proto: BinaryWriter, name: string, value: Attribute): void {
+  const kinds = { float: 1, integer: 2, integers: 7 };
+  proto.tag(1, WireType.LengthDelimited).string(name);
+  const type = (kind: number) => proto.tag(20, WireType.Varint).int32(kind);
+  if (typeof value === "number") {
+    type(kinds.integer).tag(3, WireType.Varint).int64(value);
+  } else if ("float" in value) {
+    type(kinds.float).tag(2, WireType.Bit32).float(value.float);
+  } else {
+    type(kinds.integers);
+    for (const each of value) proto.tag(8, WireType.Varint).int64(each);
+  }
+}
+
+function writeTensor(proto: BinaryWriter, name: string, { shape, data }: Tensor): void {
+  for (const extent of shape) proto.tag(1, WireType.Varint).int64(extent);
+  proto.tag(2, WireType.Varint).int32(floatType);
+  proto.tag(8, WireType.LengthDelimited).string(name);
+  proto.tag(9, WireType.LengthDelimited).bytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+}
+
+function writeValueInfo(proto: BinaryWriter, name: string, shape: Shape): void {
+  proto.tag(1, WireType.LengthDelimited).string(name);
+  nested(proto, 2, (type) =>
+    nested(type, 1, (tensor) => {
+      tensor.tag(1, WireType.Varint).int32(floatType);
+      nested(tensor, 2, (dimensions) => {
+        for (const extent of shape) {
+          nested(dimensions, 1, (dimension) => dimension.tag(1, WireType.Varint).int64(extent));
+        }
+      });
+    }),
+  );
+}
+
+function message(write: (proto: BinaryWriter) => unknown): Uint8Array {
+  const proto = new BinaryWriter();
+  write(proto);
+  return proto.finish();
+}
+
+function nested(proto: BinaryWriter, field: number, write: (inner: BinaryWriter) => unknown): void {
+  proto.tag(field, WireType.LengthDelimited).fork();
+  write(proto);
+  proto.join();
+}

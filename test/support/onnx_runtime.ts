@@ -1,0 +1,28 @@
+/** ONNX Runtime's CPU provider: the independent engine that the reference is held against. */
+
+import { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-node";
+import type { ShapedGraph, ValueId } from "../../src/graph/graph.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
+import type { Weights } from "../../src/graph/weights.ts";
+import { toOnnx } from "./onnx.ts";
+
+/** Every value that the graph's nodes make, as ONNX Runtime computes it. */
+export async function runOnnxRuntime(
+  shaped: ShapedGraph,
+  weights: Weights,
+  inputs: ReadonlyMap<ValueId, Tensor>,
+): Promise<Map<ValueId, Tensor>> {
+  const session = await InferenceSession.create(toOnnx(shaped, weights), {
+    executionProviders: ["cpu"],
+    logSeverityLevel: 4, // what fails is thrown, too
+  });
+  try {
+    const feeds = [...inputs].map(([name, { shape, data }]) => [name, new OnnxTensor("float32", data, shape)] as const);
+    const results = await session.run(Object.fromEntries(feeds));
+    return new Map(
+      Object.entries(results).map(([name, { dims, data }]) => [name, { shape: dims, data: data as Float32Array }]),
+    );
+  } finally {
+    await session.release();
+  }
+}
