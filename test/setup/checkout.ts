@@ -49,6 +49,7 @@ export const create = () => ({ requestAdapter: async () => (existsSync(process.e
 
 const FAKE_NPM = `#!/bin/sh
 echo "npm $*" >> "$CALLS"
+cat > /dev/null # would take the command's standard input, if it were given that
 echo "npm chatters on standard output"
 test "$NPM_STATUS" = 0 || { echo "npm error: the pretended reason" >&2; exit "$NPM_STATUS"; }
 sleep "$NPM_SECONDS"
@@ -60,6 +61,7 @@ ln -sfn "$REPOSITORY/node_modules/tsx" node_modules/tsx
 
 const FAKE_APT_GET = `#!/bin/sh
 echo "apt-get $*" >> "$CALLS"
+cat > /dev/null
 echo "apt-get chatters on standard output"
 case "$*" in
   "update --print-uris") printf '%s\\n' "$URIS" ;;

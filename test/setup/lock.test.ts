@@ -93,27 +93,32 @@ describe("a lock", () => {
     );
   });
 
-  test("left by a dead process goes to one of many at a time", async () => {
-    writeFileSync(file, JSON.stringify({ pid: deadPid(), host: hostname(), token: "x" }));
+  test("left by one dead process after another goes to one of many at a time", async () => {
+    const dead = JSON.stringify({ pid: deadPid(), host: hostname(), token: "x" });
+    writeFileSync(file, dead);
     const log = path.join(folder, "log");
     const program = `
-      import { appendFileSync } from "node:fs";
+      import { appendFileSync, renameSync, writeFileSync } from "node:fs";
       import { acquireLock } from ${JSON.stringify(MODULE)};
-      for (let i = 0; i < 10; i++) {
-        const lock = await acquireLock(${JSON.stringify(file)}, () => {}, { poll: 1, beat: 1000, stale: 60000 });
+      for (let i = 0; i < 25; i++) {
+        await acquireLock(${JSON.stringify(file)}, () => {}, { poll: 1, beat: 1000, stale: 60000 });
         appendFileSync(${JSON.stringify(log)}, "in\\n");
         await new Promise((resolve) => setTimeout(resolve, 2));
         appendFileSync(${JSON.stringify(log)}, "out\\n");
-        lock.release();
+        writeFileSync("dead" + process.pid, ${JSON.stringify(dead)});
+        renameSync("dead" + process.pid, ${JSON.stringify(file)});
       }`;
     const runs = Array.from(
       { length: 6 },
       () =>
         new Promise<number | null>((resolve) => {
-          spawn(process.execPath, ["--input-type=module", "--eval", program], { stdio: "ignore" }).on("close", resolve);
+          spawn(process.execPath, ["--input-type=module", "--eval", program], { stdio: "ignore", cwd: folder }).on(
+            "close",
+            resolve,
+          );
         }),
     );
     expect(await Promise.all(runs)).toEqual(Array(6).fill(0));
-    expect(readFileSync(log, "utf8")).toBe("in\nout\n".repeat(60));
+    expect(readFileSync(log, "utf8")).toBe("in\nout\n".repeat(150));
   });
 });

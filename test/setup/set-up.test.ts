@@ -136,7 +136,7 @@ describe("the WebGPU adapter", () => {
 
 describe("npm start", () => {
   test("leaves standard input and output to the command, and passes its exit status on", async () => {
-    const run = await checkout.run(["scripts/start.mjs", "classify", "-"], { adapter: true }, "a picture");
+    const run = await checkout.run(["scripts/start.mjs", "classify", "-"], {}, "a picture");
     expect(run.stdout).toBe('{"argv":["classify","-"],"stdin":"a picture"}\n');
     expect(run.status).toBe(7);
     expect(run.stderr.split("\n").filter((line) => line !== "" && !line.startsWith("set-up: "))).toEqual([]);

@@ -1,0 +1,29 @@
+/** The sources as JavaScript with types in dist/, and the command made executable. */
+import { spawn } from "node:child_process";
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { SetUpError } from "./setup/say.mjs";
+
+/**
+ * @param {string} root a checkout whose dependencies are installed
+ * @returns {Promise<void>}
+ * @throws {SetUpError} where the sources do not compile; the compiler's messages are on standard error
+ */
+export async function compile(root) {
+  const dist = path.join(root, "dist");
+  // A file that the sources no longer have must not stay in the package.
+  rmSync(dist, { recursive: true, force: true });
+  const compiler = path.join(root, "node_modules/typescript/bin/tsc");
+  const status = await new Promise((resolve, reject) => {
+    const argv = [compiler, "-p", path.join(root, "tsconfig.build.json")];
+    // The compiler writes its messages to standard output.
+    const child = spawn(process.execPath, argv, { cwd: root, stdio: ["ignore", 2, 2] });
+    child.on("error", reject);
+    child.on("close", resolve);
+  });
+  if (status !== 0) throw new SetUpError("build: the sources do not compile; mend the errors above");
+  const command = path.join(dist, "cli", "main.js");
+  const text = readFileSync(command, "utf8");
+  if (!text.startsWith("#!")) writeFileSync(command, `#!/usr/bin/env node\n${text}`);
+  chmodSync(command, 0o755);
+}
