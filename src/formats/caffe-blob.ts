@@ -6,7 +6,7 @@
 import { WireType } from "@bufbuild/protobuf/wire";
 import { formatShape, type Shape } from "../graph/tensor.ts";
 import { safeElementCount } from "./extents.ts";
-import { floatsFromBytes } from "./floats.ts";
+import { floatsFromBytes, type FloatType } from "./floats.ts";
 import { MalformedFile, type MessageReader } from "./protobuf.ts";
 
 /** Field numbers of caffe.proto. */
@@ -19,6 +19,8 @@ const MAX_AXES = 32;
 export interface Blob {
   readonly shape: Shape;
   readonly data: Float32Array;
+  /** The type of the numbers in the file. */
+  readonly type: FloatType;
 }
 
 /**
@@ -63,7 +65,8 @@ function checkedBlob(shape: Shape, numbers: NumberBytes): Blob {
   if (safeElementCount(shape) !== count) {
     throw new MalformedFile(`a blob of shape ${formatShape(shape)} has ${count} elements`);
   }
-  return { shape, data: floatsFromBytes(numbers.concatenate(), numbers.size === 4 ? "F32" : "F64") };
+  const type = numbers.size === 4 ? "F32" : "F64";
+  return { shape, data: floatsFromBytes(numbers.concatenate(), type), type };
 }
 
 function readShape(message: MessageReader): number[] {

@@ -9,6 +9,7 @@ import type { BinaryReader } from "@bufbuild/protobuf/wire";
 import { EngineError } from "../errors.ts";
 import { formatShape, type Shape, type Tensor } from "../graph/tensor.ts";
 import { type Blob, readBlob } from "./caffe-blob.ts";
+import type { FloatType } from "./floats.ts";
 import { MalformedFile, MessageReader, WireType } from "./protobuf.ts";
 
 /** Field numbers of caffe.proto. */
@@ -31,6 +32,8 @@ export interface Caffemodel {
    * O, I, H, W, fully connected layers O, I, biases O, whichever of Caffe's encodings the file has.
    */
   readonly tensors: Map<string, Tensor>;
+  /** The type that each tensor has in the file. */
+  readonly types: Map<string, FloatType>;
 }
 
 interface Layer {
@@ -66,20 +69,20 @@ function readNet(bytes: Uint8Array): Caffemodel {
   const message = new MessageReader(bytes);
   let network = "";
   let layers = 0;
-  const tensors = new Map<string, Tensor>();
+  const model = { tensors: new Map<string, Tensor>(), types: new Map<string, FloatType>() };
   message.forEachField((field, wireType, reader) => {
     if (field === NET.name && wireType === WireType.LengthDelimited) {
       network = message.string(reader);
     } else if ((field === NET.layers || field === NET.layer) && wireType === WireType.LengthDelimited) {
       if (++layers > MAX_LAYERS) throw new MalformedFile(`it has more than ${MAX_LAYERS} layers`);
-      addTensors(tensors, readLayer(message.nested(reader), field === NET.layers));
+      addTensors(model, readLayer(message.nested(reader), field === NET.layers));
     } else {
       return false;
     }
     return true;
   });
-  if (tensors.size === 0) throw new MalformedFile("no layer in it has weights");
-  return { network, tensors };
+  if (model.tensors.size === 0) throw new MalformedFile("no layer in it has weights");
+  return { network, ...model };
 }
 
 function readLayer(message: MessageReader, old: boolean): Layer {
@@ -107,12 +110,13 @@ function isInnerProduct(message: MessageReader, reader: BinaryReader, old: boole
   return old ? reader.int32() === V1_TYPE.innerProduct : message.string(reader) === INNER_PRODUCT;
 }
 
-function addTensors(tensors: Map<string, Tensor>, { name, innerProduct, blobs }: Layer): void {
+function addTensors({ tensors, types }: Omit<Caffemodel, "network">, { name, innerProduct, blobs }: Layer): void {
   if (blobs.length > 0 && name === "") throw new MalformedFile("a layer with weights has no name");
-  for (const [index, { shape, data }] of blobs.entries()) {
+  for (const [index, { shape, data, type }] of blobs.entries()) {
     const key = `${name}.${["weight", "bias"][index] ?? `blob${index}`}`;
     if (tensors.has(key)) throw new MalformedFile(`layer ${JSON.stringify(name)} has weights twice`);
     tensors.set(key, { shape: normaliseShape(shape, index, innerProduct, key), data });
+    types.set(key, type);
   }
 }
 

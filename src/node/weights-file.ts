@@ -114,6 +114,14 @@ export async function describeWeights(file: string): Promise<WeightsDescription>
  */
 export async function convertWeights(input: string, output: string): Promise<{ readonly bytes: number }> {
   const format = formatOfExtension(output);
+  if (format === null) {
+    throw new EngineError(
+      "usage",
+      output,
+      "its extension names no weights format",
+      "end it in .safetensors or .caffemodel",
+    );
+  }
   const { tensors, network } = await readWeightsFile(input);
   const name = network ?? basename(input, extname(input));
   const bytes =
@@ -124,40 +132,45 @@ export async function convertWeights(input: string, output: string): Promise<{ r
   return { bytes: bytes.length };
 }
 
-function formatOfExtension(path: string): WeightsFormat {
+function formatOfExtension(path: string): WeightsFormat | null {
   switch (extname(path).toLowerCase()) {
     case ".safetensors":
       return "safetensors";
     case ".caffemodel":
       return "caffemodel";
     default:
-      throw new EngineError(
-        "usage",
-        path,
-        "its extension names no weights format",
-        "end it in .safetensors or .caffemodel",
-      );
+      return null;
   }
 }
 
 async function readWeightsFile(path: string): Promise<WeightsFile> {
   const bytes = await readWholeFile(path);
   if (bytes.length === 0) throw new EngineError("weights", path, "is empty", "fetch or convert the file again");
-  if (looksLikeSafetensors(bytes) || extname(path).toLowerCase() === ".safetensors") {
-    const { tensors, types, metadata } = readSafetensors(bytes, path);
-    const network = Object.hasOwn(metadata, MODEL_KEY) ? metadata[MODEL_KEY] : null;
-    return { bytes, format: "safetensors", network, tensors, types: [...new Set(types.values())] };
+  switch (formatOfContents(bytes) ?? formatOfExtension(path)) {
+    case "safetensors": {
+      const { tensors, types, metadata } = readSafetensors(bytes, path);
+      const network = Object.hasOwn(metadata, MODEL_KEY) ? metadata[MODEL_KEY] : null;
+      return { bytes, format: "safetensors", network, tensors, types: [...new Set(types.values())] };
+    }
+    case "caffemodel": {
+      const { network, tensors, types } = readCaffemodel(bytes, path);
+      const name = network === "" ? null : network;
+      return { bytes, format: "caffemodel", network: name, tensors, types: [...new Set(types.values())] };
+    }
+    case null:
+      throw new EngineError(
+        "weights",
+        path,
+        "is neither a safetensors file nor a caffemodel",
+        "give one of these (googlenet weights fetch gets BVLC's)",
+      );
   }
-  if (!looksLikeCaffemodel(bytes) && extname(path).toLowerCase() !== ".caffemodel") {
-    throw new EngineError(
-      "weights",
-      path,
-      "is neither a safetensors file nor a caffemodel",
-      "give one of these (googlenet weights fetch gets BVLC's)",
-    );
-  }
-  const { network, tensors } = readCaffemodel(bytes, path);
-  return { bytes, format: "caffemodel", network: network === "" ? null : network, tensors, types: ["F32"] };
+}
+
+/** The format that a file's first bytes speak of; those of a damaged file may speak of none. */
+function formatOfContents(bytes: Uint8Array): WeightsFormat | null {
+  if (looksLikeSafetensors(bytes)) return "safetensors";
+  return looksLikeCaffemodel(bytes) ? "caffemodel" : null;
 }
 
 /** Caffe writes the network's name (field 1) or a layer (field 2 or 100) first. */

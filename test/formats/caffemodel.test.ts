@@ -26,7 +26,7 @@ const text =
 const integer =
   (number: number, value: number | bigint): Write =>
   (writer) =>
-    writer.tag(number, WireType.Varint).int64(value as number);
+    writer.tag(number, WireType.Varint).int64(value);
 const packed = (number: number, ...values: number[]): Write =>
   field(number, ...values.map((value) => (writer: BinaryWriter) => writer.float(value)));
 const unpacked =
@@ -34,7 +34,7 @@ const unpacked =
   (writer) =>
     values.reduce((w, value) => w.tag(number, WireType.Bit32).float(value), writer);
 const shape = (...dims: (number | bigint)[]): Write =>
-  field(7, field(1, ...dims.map((dim) => (writer: BinaryWriter) => writer.int64(dim as number))));
+  field(7, field(1, ...dims.map((dim) => (writer: BinaryWriter) => writer.int64(dim))));
 const legacyShape: (...dims: number[]) => Write =
   (...dims) =>
   (writer) =>
@@ -66,6 +66,7 @@ describe("readCaffemodel", () => {
     );
     expect(readCaffemodel(bytes, "file")).toEqual({
       network: "Net",
+      types: new Map(["conv.weight", "conv.bias", "fc.weight", "fc.bias"].map((name) => [name, "F32"])),
       tensors: new Map([
         ["conv.weight", floats([2, 1, 1, 1], 1, 2)],
         ["conv.bias", floats([2], 3, 4)],
@@ -89,6 +90,7 @@ describe("readCaffemodel", () => {
     );
     expect(readCaffemodel(bytes, "file")).toEqual({
       network: "Old",
+      types: new Map(["conv.weight", "fc.weight", "fc.bias"].map((name) => [name, "F32"])),
       tensors: new Map([
         ["conv.weight", floats([2, 1, 1, 1], 1, 2)],
         ["fc.weight", floats([1, 2], 5, 6)],
@@ -112,6 +114,8 @@ describe("readCaffemodel", () => {
     const double: Write = (w) => [1, 2].reduce((v, x) => v.double(x), w);
     const unpackedDoubles: Write = (w) => [3, 4].reduce((v, x) => v.tag(8, WireType.Bit64).double(x), w);
     expect(one(field(8, double), unpackedDoubles)).toEqual(four);
+    const { types } = readCaffemodel(net(layer(blob(shape(2), field(8, double)))), "file");
+    expect(types.get("conv.weight")).toBe("F64");
     expect(one(field(77, text(1, "?")), packed(5, 1, 2, 3, 4))).toEqual(four);
   });
 
@@ -140,7 +144,7 @@ describe("readCaffemodel", () => {
     ["a blob whose data end within a number", net(layer(blob(shape(1), text(5, "abc")))), /within a number/],
     [
       "a blob cut within an unpacked number",
-      net(layer(blob(shape(1), (w) => w.tag(5, 5).raw(Uint8Array.of(1, 2))))),
+      net(layer(blob(shape(1), (w) => w.tag(5, WireType.Bit32).raw(Uint8Array.of(1, 2))))),
       /cut short/,
     ],
     [
@@ -164,7 +168,7 @@ describe("readCaffemodel", () => {
       net(
         layer(
           blob(
-            field(7, (w) => w.tag(1, 2).uint32(9).uint32(1)),
+            field(7, (w) => w.tag(1, WireType.LengthDelimited).uint32(9).uint32(1)),
             one,
           ),
         ),
@@ -176,7 +180,7 @@ describe("readCaffemodel", () => {
       net(
         layer(
           blob(
-            field(7, (w) => w.tag(1, 2).raw(Uint8Array.of(1, 0x80, 1))),
+            field(7, (w) => w.tag(1, WireType.LengthDelimited).raw(Uint8Array.of(1, 0x80, 1))),
             one,
           ),
         ),

@@ -32,8 +32,8 @@ describe.each([
     const nans = everyPattern.filter((pattern) => Number.isNaN(widened[pattern]));
     expect(nans.length).toBe(2 * (2 ** fractionBits - 1));
     for (const pattern of nans) {
-      expect(bits[pattern]! >>> 31).toBe(pattern >>> 15);
-      expect((bits[pattern]! & 0x7fffff) >>> (23 - fractionBits)).toBe(pattern & (2 ** fractionBits - 1));
+      expect(bits[pattern] >>> 31).toBe(pattern >>> 15);
+      expect((bits[pattern] & 0x7fffff) >>> (23 - fractionBits)).toBe(pattern & (2 ** fractionBits - 1));
     }
   });
 });
