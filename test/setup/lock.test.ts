@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { acquireLock } from "../../scripts/setup/lock.mjs";
 
-const TIMES = { poll: 10, beat: 20, stale: 1_000 };
+const TIMES = { poll: 10, beat: 20, stale: 3_000 };
 const MODULE = path.resolve(import.meta.dirname, "../../scripts/setup/lock.mjs");
 
 let folder: string;
@@ -36,7 +36,7 @@ describe("a lock", () => {
       return lock;
     });
     // Longer than a lock may go untouched: the holder's beat keeps it.
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
     expect(held).toBe(false);
     expect(onWait.mock.calls).toEqual([[`process ${process.pid}`]]);
     first.release();
@@ -61,7 +61,7 @@ describe("a lock", () => {
     const lock = acquireLock(file, onWait, TIMES);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(onWait).toHaveBeenCalledOnce();
-    aged(2);
+    aged(5);
     (await lock).release();
   });
 
