@@ -100,9 +100,9 @@ export function preprocess(
 export function toNetworkPlanes(target: Float32Array, offset: number, plane: number): void {
   const [meanBlue, meanGreen, meanRed] = CHANNEL_MEANS;
   for (let i = offset; i < offset + plane; i++) {
-    const red = target[i]!;
-    target[i] = target[i + 2 * plane]! - meanBlue;
-    target[i + plane] = target[i + plane]! - meanGreen;
+    const red = target[i];
+    target[i] = target[i + 2 * plane] - meanBlue;
+    target[i + plane] = target[i + plane] - meanGreen;
     target[i + 2 * plane] = red - meanRed;
   }
 }

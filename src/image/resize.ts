@@ -78,20 +78,20 @@ export function resample(image: RgbImage, resampling: Resampling, target: Float3
   const { data } = image;
 
   for (let y = 0; y < window.height; y++) {
-    const upper = ((source.y + rows.first[y]!) * image.width + source.x) * 3;
-    const lower = ((source.y + rows.second[y]!) * image.width + source.x) * 3;
-    const down = rows.fraction[y]!;
+    const upper = ((source.y + rows.first[y]) * image.width + source.x) * 3;
+    const lower = ((source.y + rows.second[y]) * image.width + source.x) * 3;
+    const down = rows.fraction[y];
     const rowStart = offset + y * window.width;
     for (let x = 0; x < window.width; x++) {
-      const left = columns.first[x]! * 3;
-      const right = columns.second[x]! * 3;
-      const across = columns.fraction[x]!;
+      const left = columns.first[x] * 3;
+      const right = columns.second[x] * 3;
+      const across = columns.fraction[x];
       let out = rowStart + (mirrored ? window.width - 1 - x : x);
       for (let channel = 0; channel < 3; channel++) {
-        const upperLeft = data[upper + left + channel]!;
-        const lowerLeft = data[lower + left + channel]!;
-        const top = upperLeft + (data[upper + right + channel]! - upperLeft) * across;
-        const bottom = lowerLeft + (data[lower + right + channel]! - lowerLeft) * across;
+        const upperLeft = data[upper + left + channel];
+        const lowerLeft = data[lower + left + channel];
+        const top = upperLeft + (data[upper + right + channel] - upperLeft) * across;
+        const bottom = lowerLeft + (data[lower + right + channel] - lowerLeft) * across;
         target[out] = top + (bottom - top) * down;
         out += plane;
       }

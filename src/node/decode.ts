@@ -121,7 +121,7 @@ function refuseEndlessSvg(bytes: Uint8Array, name: string): void {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 65_536)).toString("latin1");
   const root = /<svg\b[^>]*>/.exec(start)?.[0] ?? "";
   for (const [, value] of root.matchAll(/\s(?:width|height)\s*=\s*["']\s*([-+.\deE]+)/g)) {
-    if (Number.parseFloat(value!) > SVG_MAX_UNITS) throw endlessSvg(name);
+    if (Number.parseFloat(value) > SVG_MAX_UNITS) throw endlessSvg(name);
   }
 }
 

@@ -37,7 +37,7 @@ describe("frame", () => {
     ["short256", [640, 480], 299, [456, 342], [78, 21]],
   ];
   test.each(cases)("%s of %j for %i", (recipe, [width, height], side, resizedTo, offset) => {
-    expect(frame(recipe, { width: width!, height: height! }, side)).toEqual({
+    expect(frame(recipe, { width: width, height: height }, side)).toEqual({
       size: { width: resizedTo[0], height: resizedTo[1] },
       window: { x: offset[0], y: offset[1], width: side, height: side },
     });

@@ -6,7 +6,7 @@ import { resample, type Resampling, type RgbImage } from "../../src/image/resize
 /** A picture whose red is as given, whose green is 255 less that, and whose blue is 7. */
 function redPicture(rows: readonly (readonly number[])[]): RgbImage {
   const data = rows.flatMap((row) => row.flatMap((red) => [red, 255 - red, 7]));
-  return { width: rows[0]!.length, height: rows.length, data: Uint8Array.from(data) };
+  return { width: rows[0].length, height: rows.length, data: Uint8Array.from(data) };
 }
 
 function resampled(image: RgbImage, resampling: Resampling): Float32Array {
@@ -115,7 +115,7 @@ describe("as a property", () => {
   function naive(image: RgbImage, r: Resampling): number[] {
     const source = r.source ?? { x: 0, y: 0, width: image.width, height: image.height };
     const at = (x: number, y: number, channel: number): number =>
-      image.data[((source.y + y) * image.width + source.x + x) * 3 + channel]!;
+      image.data[((source.y + y) * image.width + source.x + x) * 3 + channel];
     const values: number[] = [];
     for (let channel = 0; channel < 3; channel++) {
       for (let y = 0; y < r.window.height; y++) {
@@ -176,7 +176,7 @@ describe("as a property", () => {
         const actual = resampled(image, resampling);
         const expected = naive(image, resampling);
         expect(actual.length).toBe(expected.length);
-        for (const [i, value] of expected.entries()) expect(Math.abs(actual[i]! - value)).toBeLessThan(1e-4);
+        for (const [i, value] of expected.entries()) expect(Math.abs(actual[i] - value)).toBeLessThan(1e-4);
       }),
       { numRuns: 400 },
     );
