@@ -8,17 +8,21 @@
 alias Element = f32;
 
 override workgroupSize: u32 = 64u;
-override threadCount: u32;
-override blocks: u32; // of one image
-override run: u32;
-override outRun: u32;
-override inOffset: u32;
-override inStride: u32;
-override outOffset: u32;
-override outStride: u32;
+
+struct Layer {
+  threadCount: u32,
+  blocks: u32, // of one image
+  run: u32,
+  outRun: u32,
+  inOffset: u32,
+  inStride: u32,
+  outOffset: u32,
+  outStride: u32,
+}
 
 @group(0) @binding(0) var<storage, read> input: array<Element>;
 @group(0) @binding(1) var<storage, read_write> output: array<Element>;
+@group(0) @binding(2) var<uniform> layer: Layer;
 
 @compute @workgroup_size(workgroupSize)
 fn main(
@@ -27,12 +31,12 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = (workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z)) * workgroupSize + lane;
-  if (thread >= threadCount) {
+  if (thread >= layer.threadCount) {
     return;
   }
-  let element = thread % run;
-  let block = (thread / run) % blocks;
-  let image = thread / (run * blocks);
-  let value = input[inOffset + image * inStride + block * run + element];
-  output[outOffset + image * outStride + block * outRun + element] = value;
+  let element = thread % layer.run;
+  let block = (thread / layer.run) % layer.blocks;
+  let image = thread / (layer.run * layer.blocks);
+  let value = input[layer.inOffset + image * layer.inStride + block * layer.run + element];
+  output[layer.outOffset + image * layer.outStride + block * layer.outRun + element] = value;
 }

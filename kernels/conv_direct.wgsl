@@ -24,30 +24,34 @@ const QUADS = TILE_CHANNELS / 4u;
 const SEGMENT = (TILE_COLUMNS - 1u) * STRIDE_X + (TAPS - 1u) * DILATION_X + 1u;
 
 override workgroupSize: u32 = 64u;
-override threadCount: u32;
-override inChannels: u32; // of one group
-override inHeight: u32;
-override inWidth: u32;
-override inOffset: u32;
-override inStride: u32;
-override groups: u32;
-override outChannels: u32; // of one group
-override outHeight: u32;
-override outWidth: u32;
-override outOffset: u32;
-override outStride: u32;
-override kernelHeight: u32;
-override kernelWidth: u32;
-override strideY: u32;
-override dilationY: u32;
-override padTop: u32;
-override padLeft: u32;
 override relu: bool;
+
+struct Layer {
+  threadCount: u32,
+  inChannels: u32, // of one group
+  inHeight: u32,
+  inWidth: u32,
+  inOffset: u32,
+  inStride: u32,
+  groups: u32,
+  outChannels: u32, // of one group
+  outHeight: u32,
+  outWidth: u32,
+  outOffset: u32,
+  outStride: u32,
+  kernelHeight: u32,
+  kernelWidth: u32,
+  strideY: u32,
+  dilationY: u32,
+  padTop: u32,
+  padLeft: u32,
+}
 
 @group(0) @binding(0) var<storage, read> input: array<Element>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4<Element>>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4<Element>>;
 @group(0) @binding(3) var<storage, read_write> output: array<Element>;
+@group(0) @binding(4) var<uniform> layer: Layer;
 
 @compute @workgroup_size(workgroupSize)
 fn main(
@@ -56,23 +60,23 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = (workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z)) * workgroupSize + lane;
-  if (thread >= threadCount) {
+  if (thread >= layer.threadCount) {
     return;
   }
-  let rowTiles = (outWidth + TILE_COLUMNS - 1u) / TILE_COLUMNS;
-  let channelTiles = (outChannels + TILE_CHANNELS - 1u) / TILE_CHANNELS;
+  let rowTiles = (layer.outWidth + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+  let channelTiles = (layer.outChannels + TILE_CHANNELS - 1u) / TILE_CHANNELS;
   let outColumn = (thread % rowTiles) * TILE_COLUMNS;
-  let outRow = (thread / rowTiles) % outHeight;
-  let tile = (thread / (rowTiles * outHeight)) % (groups * channelTiles);
-  let image = thread / (rowTiles * outHeight * groups * channelTiles);
+  let outRow = (thread / rowTiles) % layer.outHeight;
+  let tile = (thread / (rowTiles * layer.outHeight)) % (layer.groups * channelTiles);
+  let image = thread / (rowTiles * layer.outHeight * layer.groups * channelTiles);
   let group = tile / channelTiles;
 
   // The rows of the kernel that meet the input.
-  let firstRow = i32(outRow * strideY) - i32(padTop);
+  let firstRow = i32(outRow * layer.strideY) - i32(layer.padTop);
   let rowsAbove = u32(max(-firstRow, 0));
-  let rowsLeft = u32(max(i32(inHeight) - firstRow, 0));
-  let kyBegin = min((rowsAbove + dilationY - 1u) / dilationY, kernelHeight);
-  let kyEnd = min((rowsLeft + dilationY - 1u) / dilationY, kernelHeight);
+  let rowsLeft = u32(max(i32(layer.inHeight) - firstRow, 0));
+  let kyBegin = min((rowsAbove + layer.dilationY - 1u) / layer.dilationY, layer.kernelHeight);
+  let kyEnd = min((rowsLeft + layer.dilationY - 1u) / layer.dilationY, layer.kernelHeight);
 
   var sums: array<array<vec4<Element>, TILE_COLUMNS>, QUADS>;
   for (var quad = 0u; quad < QUADS; quad++) {
@@ -81,26 +85,27 @@ fn main(
     }
   }
 
-  for (var firstTap = 0u; firstTap < kernelWidth; firstTap += TAPS) {
+  for (var firstTap = 0u; firstTap < layer.kernelWidth; firstTap += TAPS) {
     // Columns of the input under the segment: their index, held inside the row, and whether they are real.
     var columns: array<u32, SEGMENT>;
     var inside: array<bool, SEGMENT>;
     for (var s = 0u; s < SEGMENT; s++) {
-      let column = i32(outColumn * STRIDE_X + firstTap * DILATION_X + s) - i32(padLeft);
-      columns[s] = u32(clamp(column, 0, i32(inWidth) - 1));
-      inside[s] = column >= 0 && column < i32(inWidth);
+      let column = i32(outColumn * STRIDE_X + firstTap * DILATION_X + s) - i32(layer.padLeft);
+      columns[s] = u32(clamp(column, 0, i32(layer.inWidth) - 1));
+      inside[s] = column >= 0 && column < i32(layer.inWidth);
     }
 
-    let plane = inHeight * inWidth;
-    var channelStart = inOffset + image * inStride + group * inChannels * plane;
-    for (var channel = 0u; channel < inChannels; channel++) {
+    let plane = layer.inHeight * layer.inWidth;
+    var channelStart = layer.inOffset + image * layer.inStride + group * layer.inChannels * plane;
+    for (var channel = 0u; channel < layer.inChannels; channel++) {
       for (var ky = kyBegin; ky < kyEnd; ky++) {
-        let rowStart = channelStart + u32(firstRow + i32(ky * dilationY)) * inWidth;
+        let rowStart = channelStart + u32(firstRow + i32(ky * layer.dilationY)) * layer.inWidth;
         var segment: array<Element, SEGMENT>;
         for (var s = 0u; s < SEGMENT; s++) {
           segment[s] = select(Element(0), input[rowStart + columns[s]], inside[s]);
         }
-        let weightStart = (((tile * inChannels + channel) * kernelHeight + ky) * kernelWidth + firstTap) * QUADS;
+        let kernelRow = (tile * layer.inChannels + channel) * layer.kernelHeight + ky;
+        let weightStart = (kernelRow * layer.kernelWidth + firstTap) * QUADS;
         for (var tap = 0u; tap < TAPS; tap++) {
           for (var quad = 0u; quad < QUADS; quad++) {
             let weights = weight[weightStart + tap * QUADS + quad];
@@ -114,20 +119,29 @@ fn main(
     }
   }
 
+  // The loop over channels is not unrolled and picks its sum by comparison: a store for each output of the tile would
+  // make the code, and its compilation, several times as long.
   let firstChannel = (tile % channelTiles) * TILE_CHANNELS;
-  let outStart = outOffset + image * outStride + group * outChannels * outHeight * outWidth;
-  for (var quad = 0u; quad < QUADS; quad++) {
+  let outPlane = layer.outHeight * layer.outWidth;
+  var outIndex = layer.outOffset + image * layer.outStride + outRow * layer.outWidth + outColumn
+    + (group * layer.outChannels + firstChannel) * outPlane;
+  let channelsLeft = min(TILE_CHANNELS, layer.outChannels - firstChannel);
+  let columnsLeft = layer.outWidth - outColumn;
+  for (var c = 0u; c < channelsLeft; c++) {
     for (var x = 0u; x < TILE_COLUMNS; x++) {
-      var values = sums[quad][x];
-      if (relu) {
-        values = select(values, vec4<Element>(0), values < vec4<Element>(0));
+      var values = sums[0][x];
+      for (var quad = 1u; quad < QUADS; quad++) {
+        values = select(values, sums[quad][x], c / 4u == quad);
       }
-      for (var c = 0u; c < 4u; c++) {
-        let channel = firstChannel + quad * 4u + c;
-        if (channel < outChannels && outColumn + x < outWidth) {
-          output[outStart + (channel * outHeight + outRow) * outWidth + outColumn + x] = values[c];
-        }
+      let pair = select(values.xy, values.zw, (c & 2u) != 0u);
+      var value = select(pair.x, pair.y, (c & 1u) != 0u);
+      if (relu) {
+        value = select(value, Element(0), value < Element(0));
+      }
+      if (x < columnsLeft) {
+        output[outIndex + x] = value;
       }
     }
+    outIndex += outPlane;
   }
 }

@@ -18,20 +18,24 @@ const TILE_PIXELS = 7u;
 const QUADS = TILE_CHANNELS / 4u;
 
 override workgroupSize: u32 = 64u;
-override threadCount: u32;
-override inChannels: u32;
-override inOffset: u32;
-override inStride: u32;
-override outChannels: u32;
-override outOffset: u32;
-override outStride: u32;
-override pixels: u32;
 override relu: bool;
+
+struct Layer {
+  threadCount: u32,
+  inChannels: u32,
+  inOffset: u32,
+  inStride: u32,
+  outChannels: u32,
+  outOffset: u32,
+  outStride: u32,
+  pixels: u32,
+}
 
 @group(0) @binding(0) var<storage, read> input: array<Element>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4<Element>>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4<Element>>;
 @group(0) @binding(3) var<storage, read_write> output: array<Element>;
+@group(0) @binding(4) var<uniform> layer: Layer;
 
 @compute @workgroup_size(workgroupSize)
 fn main(
@@ -40,11 +44,11 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = (workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z)) * workgroupSize + lane;
-  if (thread >= threadCount) {
+  if (thread >= layer.threadCount) {
     return;
   }
-  let pixelTiles = (pixels + TILE_PIXELS - 1u) / TILE_PIXELS;
-  let channelTiles = (outChannels + TILE_CHANNELS - 1u) / TILE_CHANNELS;
+  let pixelTiles = (layer.pixels + TILE_PIXELS - 1u) / TILE_PIXELS;
+  let channelTiles = (layer.outChannels + TILE_CHANNELS - 1u) / TILE_CHANNELS;
   let firstPixel = thread % pixelTiles;
   let tile = (thread / pixelTiles) % channelTiles;
   let image = thread / (pixelTiles * channelTiles);
@@ -53,15 +57,15 @@ fn main(
   var sums: array<array<vec4<Element>, TILE_PIXELS>, QUADS>;
   var inIndex: array<u32, TILE_PIXELS>;
   for (var p = 0u; p < TILE_PIXELS; p++) {
-    inIndex[p] = inOffset + image * inStride + min(firstPixel + p * pixelTiles, pixels - 1u);
+    inIndex[p] = layer.inOffset + image * layer.inStride + min(firstPixel + p * pixelTiles, layer.pixels - 1u);
     for (var quad = 0u; quad < QUADS; quad++) {
       sums[quad][p] = bias[tile * QUADS + quad];
     }
   }
 
-  var weightIndex = tile * inChannels * QUADS;
+  var weightIndex = tile * layer.inChannels * QUADS;
   var channelStart = 0u;
-  for (var channel = 0u; channel < inChannels; channel++) {
+  for (var channel = 0u; channel < layer.inChannels; channel++) {
     var values: array<Element, TILE_PIXELS>;
     for (var p = 0u; p < TILE_PIXELS; p++) {
       values[p] = input[inIndex[p] + channelStart];
@@ -73,23 +77,29 @@ fn main(
       }
     }
     weightIndex += QUADS;
-    channelStart += pixels;
+    channelStart += layer.pixels;
   }
 
-  let outStart = outOffset + image * outStride;
-  for (var quad = 0u; quad < QUADS; quad++) {
+  // The loop over channels is not unrolled and picks its sum by comparison: a store for each output of the tile would
+  // make the code, and its compilation, several times as long.
+  var outIndex = layer.outOffset + image * layer.outStride + tile * TILE_CHANNELS * layer.pixels;
+  let channelsLeft = min(TILE_CHANNELS, layer.outChannels - tile * TILE_CHANNELS);
+  for (var c = 0u; c < channelsLeft; c++) {
     for (var p = 0u; p < TILE_PIXELS; p++) {
-      var values = sums[quad][p];
+      var values = sums[0][p];
+      for (var quad = 1u; quad < QUADS; quad++) {
+        values = select(values, sums[quad][p], c / 4u == quad);
+      }
+      let pair = select(values.xy, values.zw, (c & 2u) != 0u);
+      var value = select(pair.x, pair.y, (c & 1u) != 0u);
       if (relu) {
-        values = select(values, vec4<Element>(0), values < vec4<Element>(0));
+        value = select(value, Element(0), value < Element(0));
       }
       let pixel = firstPixel + p * pixelTiles;
-      for (var c = 0u; c < 4u; c++) {
-        let channel = tile * TILE_CHANNELS + quad * 4u + c;
-        if (channel < outChannels && pixel < pixels) {
-          output[outStart + channel * pixels + pixel] = values[c];
-        }
+      if (pixel < layer.pixels) {
+        output[outIndex + pixel] = value;
       }
     }
+    outIndex += layer.pixels;
   }
 }

@@ -17,20 +17,24 @@ const TILE_QUADS = 2u; // quads of pixels
 const CHANNEL_QUADS = TILE_CHANNELS / 4u;
 
 override workgroupSize: u32 = 64u;
-override threadCount: u32;
-override inChannels: u32;
-override inOffset: u32;
-override inStride: u32;
-override outChannels: u32;
-override outOffset: u32;
-override outStride: u32;
-override pixels: u32;
 override relu: bool;
+
+struct Layer {
+  threadCount: u32,
+  inChannels: u32,
+  inOffset: u32,
+  inStride: u32,
+  outChannels: u32,
+  outOffset: u32,
+  outStride: u32,
+  pixels: u32,
+}
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<Element>>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4<Element>>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4<Element>>;
 @group(0) @binding(3) var<storage, read_write> output: array<vec4<Element>>;
+@group(0) @binding(4) var<uniform> layer: Layer;
 
 @compute @workgroup_size(workgroupSize)
 fn main(
@@ -39,12 +43,12 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = (workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z)) * workgroupSize + lane;
-  if (thread >= threadCount) {
+  if (thread >= layer.threadCount) {
     return;
   }
-  let pixelQuads = pixels / 4u;
+  let pixelQuads = layer.pixels / 4u;
   let pixelTiles = (pixelQuads + TILE_QUADS - 1u) / TILE_QUADS;
-  let channelTiles = (outChannels + TILE_CHANNELS - 1u) / TILE_CHANNELS;
+  let channelTiles = (layer.outChannels + TILE_CHANNELS - 1u) / TILE_CHANNELS;
   let firstQuad = thread % pixelTiles;
   let tile = (thread / pixelTiles) % channelTiles;
   let image = thread / (pixelTiles * channelTiles);
@@ -52,7 +56,7 @@ fn main(
   // A quad past the end reads the last one instead and is not stored.
   var inIndex: array<u32, TILE_QUADS>;
   for (var p = 0u; p < TILE_QUADS; p++) {
-    inIndex[p] = (inOffset + image * inStride) / 4u + min(firstQuad + p * pixelTiles, pixelQuads - 1u);
+    inIndex[p] = (layer.inOffset + image * layer.inStride) / 4u + min(firstQuad + p * pixelTiles, pixelQuads - 1u);
   }
   var sums: array<array<vec4<Element>, TILE_QUADS>, TILE_CHANNELS>;
   for (var quad = 0u; quad < CHANNEL_QUADS; quad++) {
@@ -64,9 +68,9 @@ fn main(
     }
   }
 
-  var weightIndex = tile * inChannels * CHANNEL_QUADS;
+  var weightIndex = tile * layer.inChannels * CHANNEL_QUADS;
   var channelStart = 0u;
-  for (var channel = 0u; channel < inChannels; channel++) {
+  for (var channel = 0u; channel < layer.inChannels; channel++) {
     var values: array<vec4<Element>, TILE_QUADS>;
     for (var p = 0u; p < TILE_QUADS; p++) {
       values[p] = input[inIndex[p] + channelStart];
@@ -83,18 +87,24 @@ fn main(
     channelStart += pixelQuads;
   }
 
-  let outStart = (outOffset + image * outStride) / 4u;
-  for (var c = 0u; c < TILE_CHANNELS; c++) {
-    let channel = tile * TILE_CHANNELS + c;
+  // The loop over channels is not unrolled and picks its sum by comparison: a store for each output of the tile would
+  // make the code, and its compilation, several times as long.
+  var outIndex = (layer.outOffset + image * layer.outStride) / 4u + tile * TILE_CHANNELS * pixelQuads;
+  let channelsLeft = min(TILE_CHANNELS, layer.outChannels - tile * TILE_CHANNELS);
+  for (var c = 0u; c < channelsLeft; c++) {
     for (var p = 0u; p < TILE_QUADS; p++) {
-      var values = sums[c][p];
+      var values = sums[0][p];
+      for (var k = 1u; k < TILE_CHANNELS; k++) {
+        values = select(values, sums[k][p], c == k);
+      }
       if (relu) {
         values = select(values, vec4<Element>(0), values < vec4<Element>(0));
       }
       let quad = firstQuad + p * pixelTiles;
-      if (channel < outChannels && quad < pixelQuads) {
-        output[outStart + channel * pixelQuads + quad] = values;
+      if (quad < pixelQuads) {
+        output[outIndex + quad] = values;
       }
     }
+    outIndex += pixelQuads;
   }
 }

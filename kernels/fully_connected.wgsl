@@ -15,19 +15,23 @@ const TILE_FEATURES = 4u;
 const TILE_IMAGES = 1u;
 
 override workgroupSize: u32 = 64u; // a power of 2
-override images: u32;
-override inFeatures: u32;
-override inOffset: u32;
-override inStride: u32;
-override outFeatures: u32;
-override outOffset: u32;
-override outStride: u32;
 override relu: bool;
+
+struct Layer {
+  images: u32,
+  inFeatures: u32,
+  inOffset: u32,
+  inStride: u32,
+  outFeatures: u32,
+  outOffset: u32,
+  outStride: u32,
+}
 
 @group(0) @binding(0) var<storage, read> input: array<Element>;
 @group(0) @binding(1) var<storage, read> weight: array<Element>;
 @group(0) @binding(2) var<storage, read> bias: array<Element>;
 @group(0) @binding(3) var<storage, read_write> output: array<Element>;
+@group(0) @binding(4) var<uniform> layer: Layer;
 
 const TILE = TILE_FEATURES * TILE_IMAGES;
 var<workgroup> partial: array<array<f32, TILE>, workgroupSize>;
@@ -39,8 +43,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let tile = workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z);
-  let featureTiles = (outFeatures + TILE_FEATURES - 1u) / TILE_FEATURES;
-  let imageTiles = (images + TILE_IMAGES - 1u) / TILE_IMAGES;
+  let featureTiles = (layer.outFeatures + TILE_FEATURES - 1u) / TILE_FEATURES;
+  let imageTiles = (layer.images + TILE_IMAGES - 1u) / TILE_IMAGES;
   if (tile >= featureTiles * imageTiles) {
     return;
   }
@@ -51,13 +55,13 @@ fn main(
   var sums: array<f32, TILE>;
   var inStart: array<u32, TILE_IMAGES>;
   for (var n = 0u; n < TILE_IMAGES; n++) {
-    inStart[n] = inOffset + min(firstImage + n, images - 1u) * inStride;
+    inStart[n] = layer.inOffset + min(firstImage + n, layer.images - 1u) * layer.inStride;
   }
   var weightStart: array<u32, TILE_FEATURES>;
   for (var f = 0u; f < TILE_FEATURES; f++) {
-    weightStart[f] = min(firstFeature + f, outFeatures - 1u) * inFeatures;
+    weightStart[f] = min(firstFeature + f, layer.outFeatures - 1u) * layer.inFeatures;
   }
-  for (var i = lane; i < inFeatures; i += workgroupSize) {
+  for (var i = lane; i < layer.inFeatures; i += workgroupSize) {
     var values: array<f32, TILE_IMAGES>;
     for (var n = 0u; n < TILE_IMAGES; n++) {
       values[n] = f32(input[inStart[n] + i]);
@@ -83,12 +87,12 @@ fn main(
   for (var t = lane; t < TILE; t += workgroupSize) {
     let feature = firstFeature + t % TILE_FEATURES;
     let image = firstImage + t / TILE_FEATURES;
-    if (feature < outFeatures && image < images) {
+    if (feature < layer.outFeatures && image < layer.images) {
       var value = partial[0][t] + f32(bias[feature]);
       if (relu) {
         value = select(value, 0, value < 0);
       }
-      output[outOffset + image * outStride + feature] = Element(value);
+      output[layer.outOffset + image * layer.outStride + feature] = Element(value);
     }
   }
 }

@@ -15,28 +15,32 @@ const BELOW = (SIZE - 1u) / 2u; // an even size reaches one further up
 const SPAN = TILE_CHANNELS + SIZE - 1u;
 
 override workgroupSize: u32 = 64u;
-override threadCount: u32;
-override channels: u32;
-override pixels: u32;
-override inOffset: u32;
-override inStride: u32;
-override outOffset: u32;
-override outStride: u32;
-override alphaOverSize: f32;
-override beta: f32;
-override k: f32;
+
+struct Layer {
+  threadCount: u32,
+  channels: u32,
+  pixels: u32,
+  inOffset: u32,
+  inStride: u32,
+  outOffset: u32,
+  outStride: u32,
+  alphaOverSize: f32,
+  beta: f32,
+  k: f32,
+}
 
 @group(0) @binding(0) var<storage, read> input: array<Element>;
 @group(0) @binding(1) var<storage, read_write> output: array<Element>;
+@group(0) @binding(2) var<uniform> layer: Layer;
 
-// s^−beta. The usual 3/4 by square roots, which drivers keep exact to a few units in the last place where their pow,
+// s^−layer.beta. The usual 3/4 by square roots, which drivers keep exact to a few units in the last place where their pow,
 // by way of log2 and exp2, may lose more.
 fn inversePower(s: f32) -> f32 {
-  if (beta == 0.75) {
+  if (layer.beta == 0.75) {
     let root = sqrt(s);
     return 1 / (root * sqrt(root));
   }
-  return pow(s, -beta);
+  return pow(s, -layer.beta);
 }
 
 @compute @workgroup_size(workgroupSize)
@@ -46,31 +50,31 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = (workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z)) * workgroupSize + lane;
-  if (thread >= threadCount) {
+  if (thread >= layer.threadCount) {
     return;
   }
-  let channelTiles = (channels + TILE_CHANNELS - 1u) / TILE_CHANNELS;
-  let pixel = thread % pixels;
-  let firstChannel = ((thread / pixels) % channelTiles) * TILE_CHANNELS;
-  let image = thread / (pixels * channelTiles);
+  let channelTiles = (layer.channels + TILE_CHANNELS - 1u) / TILE_CHANNELS;
+  let pixel = thread % layer.pixels;
+  let firstChannel = ((thread / layer.pixels) % channelTiles) * TILE_CHANNELS;
+  let image = thread / (layer.pixels * channelTiles);
 
-  let inStart = inOffset + image * inStride + pixel;
+  let inStart = layer.inOffset + image * layer.inStride + pixel;
   var values: array<f32, SPAN>;
   for (var s = 0u; s < SPAN; s++) {
     let channel = i32(firstChannel + s) - i32(BELOW);
-    if (channel >= 0 && channel < i32(channels)) {
-      values[s] = f32(input[inStart + u32(channel) * pixels]);
+    if (channel >= 0 && channel < i32(layer.channels)) {
+      values[s] = f32(input[inStart + u32(channel) * layer.pixels]);
     }
   }
-  let outStart = outOffset + image * outStride + pixel;
+  let outStart = layer.outOffset + image * layer.outStride + pixel;
   for (var c = 0u; c < TILE_CHANNELS; c++) {
     var sum = 0f;
     for (var s = 0u; s < SIZE; s++) {
       sum += values[c + s] * values[c + s];
     }
-    if (firstChannel + c < channels) {
-      let scale = k + alphaOverSize * sum;
-      output[outStart + (firstChannel + c) * pixels] = Element(values[c + BELOW] * inversePower(scale));
+    if (firstChannel + c < layer.channels) {
+      let scale = layer.k + layer.alphaOverSize * sum;
+      output[outStart + (firstChannel + c) * layer.pixels] = Element(values[c + BELOW] * inversePower(scale));
     }
   }
 }

@@ -10,30 +10,34 @@
 alias Element = f32;
 
 override workgroupSize: u32 = 64u;
-override threadCount: u32;
-override channels: u32;
-override inHeight: u32;
-override inWidth: u32;
-override inOffset: u32;
-override inStride: u32;
-override outHeight: u32;
-override outWidth: u32;
-override outOffset: u32;
-override outStride: u32;
-override kernelHeight: u32;
-override kernelWidth: u32;
-override strideY: u32;
-override strideX: u32;
-override dilationY: u32;
-override dilationX: u32;
-override padTop: u32;
-override padLeft: u32;
-override padBottom: u32;
-override padRight: u32;
 override countPadding: bool;
+
+struct Layer {
+  threadCount: u32,
+  channels: u32,
+  inHeight: u32,
+  inWidth: u32,
+  inOffset: u32,
+  inStride: u32,
+  outHeight: u32,
+  outWidth: u32,
+  outOffset: u32,
+  outStride: u32,
+  kernelHeight: u32,
+  kernelWidth: u32,
+  strideY: u32,
+  strideX: u32,
+  dilationY: u32,
+  dilationX: u32,
+  padTop: u32,
+  padLeft: u32,
+  padBottom: u32,
+  padRight: u32,
+}
 
 @group(0) @binding(0) var<storage, read> input: array<Element>;
 @group(0) @binding(1) var<storage, read_write> output: array<Element>;
+@group(0) @binding(2) var<uniform> layer: Layer;
 
 /// The first tap of a window from `start` that is not before the input.
 fn firstTap(start: i32, dilation: u32) -> u32 {
@@ -52,34 +56,34 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = (workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z)) * workgroupSize + lane;
-  if (thread >= threadCount) {
+  if (thread >= layer.threadCount) {
     return;
   }
-  let outColumn = thread % outWidth;
-  let outRow = (thread / outWidth) % outHeight;
-  let channel = (thread / (outWidth * outHeight)) % channels;
-  let image = thread / (outWidth * outHeight * channels);
+  let outColumn = thread % layer.outWidth;
+  let outRow = (thread / layer.outWidth) % layer.outHeight;
+  let channel = (thread / (layer.outWidth * layer.outHeight)) % layer.channels;
+  let image = thread / (layer.outWidth * layer.outHeight * layer.channels);
 
-  let top = i32(outRow * strideY) - i32(padTop);
-  let left = i32(outColumn * strideX) - i32(padLeft);
-  let kyBegin = firstTap(top, dilationY);
-  let kyEnd = endTap(top, inHeight, dilationY, kernelHeight);
-  let kxBegin = firstTap(left, dilationX);
-  let kxEnd = endTap(left, inWidth, dilationX, kernelWidth);
+  let top = i32(outRow * layer.strideY) - i32(layer.padTop);
+  let left = i32(outColumn * layer.strideX) - i32(layer.padLeft);
+  let kyBegin = firstTap(top, layer.dilationY);
+  let kyEnd = endTap(top, layer.inHeight, layer.dilationY, layer.kernelHeight);
+  let kxBegin = firstTap(left, layer.dilationX);
+  let kxEnd = endTap(left, layer.inWidth, layer.dilationX, layer.kernelWidth);
 
-  let plane = inOffset + image * inStride + channel * inHeight * inWidth;
+  let plane = layer.inOffset + image * layer.inStride + channel * layer.inHeight * layer.inWidth;
   var sum = Element(0);
   for (var ky = kyBegin; ky < kyEnd; ky++) {
-    let row = plane + u32(top + i32(ky * dilationY)) * inWidth;
+    let row = plane + u32(top + i32(ky * layer.dilationY)) * layer.inWidth;
     for (var kx = kxBegin; kx < kxEnd; kx++) {
-      sum += input[row + u32(left + i32(kx * dilationX))];
+      sum += input[row + u32(left + i32(kx * layer.dilationX))];
     }
   }
   var counted = (kyEnd - kyBegin) * (kxEnd - kxBegin);
   if (countPadding) {
-    let rows = endTap(top, inHeight + padBottom, dilationY, kernelHeight);
-    let columns = endTap(left, inWidth + padRight, dilationX, kernelWidth);
+    let rows = endTap(top, layer.inHeight + layer.padBottom, layer.dilationY, layer.kernelHeight);
+    let columns = endTap(left, layer.inWidth + layer.padRight, layer.dilationX, layer.kernelWidth);
     counted = rows * columns;
   }
-  output[outOffset + image * outStride + (channel * outHeight + outRow) * outWidth + outColumn] = sum / Element(counted);
+  output[layer.outOffset + image * layer.outStride + (channel * layer.outHeight + outRow) * layer.outWidth + outColumn] = sum / Element(counted);
 }

@@ -9,16 +9,20 @@
 alias Element = f32;
 
 override workgroupSize: u32 = 64u; // a power of 2
-override channels: u32;
-override pixels: u32;
-override images: u32;
-override inOffset: u32;
-override inStride: u32;
-override outOffset: u32;
-override outStride: u32;
+
+struct Layer {
+  channels: u32,
+  pixels: u32,
+  images: u32,
+  inOffset: u32,
+  inStride: u32,
+  outOffset: u32,
+  outStride: u32,
+}
 
 @group(0) @binding(0) var<storage, read> input: array<Element>;
 @group(0) @binding(1) var<storage, read_write> output: array<Element>;
+@group(0) @binding(2) var<uniform> layer: Layer;
 
 var<workgroup> sums: array<f32, workgroupSize>;
 
@@ -29,14 +33,14 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let map = workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z);
-  if (map >= images * channels) {
+  if (map >= layer.images * layer.channels) {
     return;
   }
-  let image = map / channels;
-  let channel = map % channels;
-  let start = inOffset + image * inStride + channel * pixels;
+  let image = map / layer.channels;
+  let channel = map % layer.channels;
+  let start = layer.inOffset + image * layer.inStride + channel * layer.pixels;
   var sum = 0f;
-  for (var pixel = lane; pixel < pixels; pixel += workgroupSize) {
+  for (var pixel = lane; pixel < layer.pixels; pixel += workgroupSize) {
     sum += f32(input[start + pixel]);
   }
   sums[lane] = sum;
@@ -47,6 +51,6 @@ fn main(
     }
   }
   if (lane == 0u) {
-    output[outOffset + image * outStride + channel] = Element(sums[0] / f32(pixels));
+    output[layer.outOffset + image * layer.outStride + channel] = Element(sums[0] / f32(layer.pixels));
   }
 }

@@ -8,15 +8,19 @@
 alias Element = f32;
 
 override workgroupSize: u32 = 64u;
-override threadCount: u32;
-override elements: u32; // of one image
-override inOffset: u32;
-override inStride: u32;
-override outOffset: u32;
-override outStride: u32;
+
+struct Layer {
+  threadCount: u32,
+  elements: u32, // of one image
+  inOffset: u32,
+  inStride: u32,
+  outOffset: u32,
+  outStride: u32,
+}
 
 @group(0) @binding(0) var<storage, read> input: array<Element>;
 @group(0) @binding(1) var<storage, read_write> output: array<Element>;
+@group(0) @binding(2) var<uniform> layer: Layer;
 
 @compute @workgroup_size(workgroupSize)
 fn main(
@@ -25,11 +29,11 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = (workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z)) * workgroupSize + lane;
-  if (thread >= threadCount) {
+  if (thread >= layer.threadCount) {
     return;
   }
-  let image = thread / elements;
-  let element = thread % elements;
-  let value = input[inOffset + image * inStride + element];
-  output[outOffset + image * outStride + element] = select(value, Element(0), value < Element(0));
+  let image = thread / layer.elements;
+  let element = thread % layer.elements;
+  let value = input[layer.inOffset + image * layer.inStride + element];
+  output[layer.outOffset + image * layer.outStride + element] = select(value, Element(0), value < Element(0));
 }

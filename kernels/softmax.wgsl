@@ -9,19 +9,23 @@
 alias Element = f32;
 
 override workgroupSize: u32 = 64u; // a power of 2
-override images: u32;
-override blocks: u32; // of one image
-override extent: u32;
-override inner: u32;
-override inOffset: u32;
-override inStride: u32;
-override inAxisStride: u32;
-override outOffset: u32;
-override outStride: u32;
-override outAxisStride: u32;
+
+struct Layer {
+  images: u32,
+  blocks: u32, // of one image
+  extent: u32,
+  inner: u32,
+  inOffset: u32,
+  inStride: u32,
+  inAxisStride: u32,
+  outOffset: u32,
+  outStride: u32,
+  outAxisStride: u32,
+}
 
 @group(0) @binding(0) var<storage, read> input: array<Element>;
 @group(0) @binding(1) var<storage, read_write> output: array<Element>;
+@group(0) @binding(2) var<uniform> layer: Layer;
 
 var<workgroup> partial: array<f32, workgroupSize>;
 
@@ -32,18 +36,18 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let row = workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z);
-  if (row >= images * blocks * inner) {
+  if (row >= layer.images * layer.blocks * layer.inner) {
     return;
   }
-  let image = row / (blocks * inner);
-  let block = (row / inner) % blocks;
-  let inStart = inOffset + image * inStride + block * extent * inner + row % inner;
-  let outStart = outOffset + image * outStride + block * extent * inner + row % inner;
+  let image = row / (layer.blocks * layer.inner);
+  let block = (row / layer.inner) % layer.blocks;
+  let inStart = layer.inOffset + image * layer.inStride + block * layer.extent * layer.inner + row % layer.inner;
+  let outStart = layer.outOffset + image * layer.outStride + block * layer.extent * layer.inner + row % layer.inner;
 
   // Lanes past the end of a short row repeat its first element, which changes no maximum.
   var largest = f32(input[inStart]);
-  for (var e = lane; e < extent; e += workgroupSize) {
-    largest = max(largest, f32(input[inStart + e * inAxisStride]));
+  for (var e = lane; e < layer.extent; e += workgroupSize) {
+    largest = max(largest, f32(input[inStart + e * layer.inAxisStride]));
   }
   partial[lane] = largest;
   for (var half = workgroupSize / 2u; half > 0u; half /= 2u) {
@@ -57,8 +61,8 @@ fn main(
   workgroupBarrier();
 
   var sum = 0f;
-  for (var e = lane; e < extent; e += workgroupSize) {
-    sum += exp(f32(input[inStart + e * inAxisStride]) - largest);
+  for (var e = lane; e < layer.extent; e += workgroupSize) {
+    sum += exp(f32(input[inStart + e * layer.inAxisStride]) - largest);
   }
   partial[lane] = sum;
   for (var half = workgroupSize / 2u; half > 0u; half /= 2u) {
@@ -70,8 +74,8 @@ fn main(
   workgroupBarrier();
   sum = partial[0];
 
-  for (var e = lane; e < extent; e += workgroupSize) {
-    let value = exp(f32(input[inStart + e * inAxisStride]) - largest) / sum;
-    output[outStart + e * outAxisStride] = Element(value);
+  for (var e = lane; e < layer.extent; e += workgroupSize) {
+    let value = exp(f32(input[inStart + e * layer.inAxisStride]) - largest) / sum;
+    output[outStart + e * layer.outAxisStride] = Element(value);
   }
 }

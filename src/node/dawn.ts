@@ -2,7 +2,7 @@
 
 import { create } from "webgpu";
 import { EngineError } from "../errors.ts";
-import { adapterName } from "../webgpu/device.ts";
+import { adapterName, openDevice } from "../webgpu/device.ts";
 
 /** How Dawn is started. */
 export interface DawnOptions {
@@ -22,15 +22,29 @@ export function startDawn({ adapter, unsafe = false }: DawnOptions = {}): GPU {
   return create(flags);
 }
 
-/** A started Dawn and the adapter that was asked for. */
-export interface Gpu {
-  readonly gpu: GPU;
+/**
+ * Dawn's native side crashes where the GPU object is collected while a device made through it still works, and no
+ * device keeps it: so adapters and devices that are opened here do.
+ */
+const keptAlive = new WeakMap<object, GPU>();
+
+/** An adapter, a device of it, and what people call it. Whoever opened the device destroys it. */
+export interface OpenGpu {
   readonly adapter: GPUAdapter;
+  readonly device: GPUDevice;
   readonly name: string;
 }
 
+/** Starts Dawn and opens a device. Rejects with EngineError "adapter" where there is none. */
+export async function openGpu(options: DawnOptions = {}): Promise<OpenGpu> {
+  const adapter = await openAdapter(options);
+  const device = await openDevice(adapter);
+  keptAlive.set(device, keptAlive.get(adapter)!);
+  return { adapter, device, name: adapterName(adapter) };
+}
+
 /** Starts Dawn and asks for an adapter. Rejects with EngineError "adapter" where there is none. */
-export async function openAdapter(options: DawnOptions = {}): Promise<Gpu> {
+export async function openAdapter(options: DawnOptions = {}): Promise<GPUAdapter> {
   const gpu = startDawn(options);
   let adapter: GPUAdapter | null;
   try {
@@ -40,7 +54,8 @@ export async function openAdapter(options: DawnOptions = {}): Promise<Gpu> {
     throw noAdapter(options, reason);
   }
   if (!adapter) throw noAdapter(options);
-  return { gpu, adapter, name: adapterName(adapter) };
+  keptAlive.set(adapter, gpu);
+  return adapter;
 }
 
 function noAdapter({ adapter }: DawnOptions, reason?: string): EngineError {

@@ -24,10 +24,10 @@ export type LaunchBinding =
   | { readonly kind: "output" }
   | { readonly kind: "parameter"; readonly parameter: PackedParameter };
 
-/** One dispatch of a kernel; `constants` and `tiles` must name exactly what its descriptor lists. */
+/** One dispatch of a kernel. */
 export interface Launch {
-  readonly constants: Readonly<Record<string, number>>;
-  readonly tiles?: Readonly<Record<string, number>>;
+  /** Exactly the descriptor's `constants`, `layer` fields and `tiles`, by name. */
+  readonly values: Readonly<Record<string, number>>;
   readonly bindings: readonly LaunchBinding[];
   readonly workgroups: Vec3;
 }
@@ -39,8 +39,12 @@ export interface Kernel<O extends Op = Op> {
   readonly op: O["type"];
   /** The file's bindings in their order. */
   readonly bindings: readonly { readonly name: string; readonly access: "read" | "read_write" }[];
-  /** The file's `override` constants. */
+  /** The file's `override` constants: what shapes the code, and asks for a pipeline of its own. */
   readonly constants: readonly string[];
+  /** The fields of the file's uniform struct `Layer`, in its order: what differs from layer to layer. */
+  readonly layer: readonly string[];
+  /** Those of them that are f32; the others are u32. */
+  readonly floats?: readonly string[];
   /** The file's module-scope constants that the loader may replace. */
   readonly tiles: readonly string[];
   accepts(problem: Problem<O>): boolean;
@@ -82,18 +86,18 @@ export function workgroupGrid(layer: string, count: number, limits: PlanLimits):
   return [most, Math.ceil(rows / layers), layers];
 }
 
-/** The launch constants and grid of a kernel that gives every thread one tile of the output. */
+/** The launch values and grid of a kernel that gives every thread one tile of the output. */
 export function threadPerTile(
   layer: string,
   threadCount: number,
   limits: PlanLimits,
-): { constants: { workgroupSize: number; threadCount: number }; workgroups: Vec3 } {
+): { values: { workgroupSize: number; threadCount: number }; workgroups: Vec3 } {
   if (threadCount >= 2 ** 32) {
     throw new EngineError("out-of-memory", layer, `it needs ${threadCount} threads`, "use a smaller batch or input");
   }
   const workgroupSize = workgroupSizeFor(limits);
   return {
-    constants: { workgroupSize, threadCount },
+    values: { workgroupSize, threadCount },
     workgroups: workgroupGrid(layer, Math.ceil(threadCount / workgroupSize), limits),
   };
 }
@@ -103,8 +107,8 @@ export function placement(input: View, output: View) {
   return { inOffset: input.offset, inStride: input.stride, outOffset: output.offset, outStride: output.stride };
 }
 
-/** Names of `placement`'s constants. */
-export const placementConstants = ["inOffset", "inStride", "outOffset", "outStride"] as const;
+/** Names of `placement`'s fields. */
+export const placementFields = ["inOffset", "inStride", "outOffset", "outStride"] as const;
 
 /** Bindings of a kernel without parameters. */
 export const inputAndOutput = [

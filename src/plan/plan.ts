@@ -55,8 +55,10 @@ export interface Step {
   readonly name: string;
   /** kernels/NAME.wgsl */
   readonly kernel: string;
-  /** Values of the kernel's `override` constants. */
+  /** Values of the kernel's `override` constants: steps that agree in them and in `tiles` share a pipeline. */
   readonly constants: Readonly<Record<string, number>>;
+  /** Values of the fields of the kernel's uniform struct `Layer`. */
+  readonly layer: Readonly<Record<string, number>>;
   /** Values of the module-scope constants that size its register tiles. */
   readonly tiles: Readonly<Record<string, number>>;
   readonly bindings: readonly Binding[];

@@ -5,7 +5,7 @@ import type { ShapedGraph, ValueId } from "../graph/graph.ts";
 import { resolveAxis } from "../graph/ops/op_rule.ts";
 import { elementCount, type Shape } from "../graph/tensor.ts";
 import { type FusedNode, fuseNodes, plainNode } from "./fuse.ts";
-import type { Launch, Problem } from "./kernel.ts";
+import type { Kernel, Launch, Problem } from "./kernel.ts";
 import type { PlanLimits } from "./limits.ts";
 import { type Binding, bytesPerElement, type PackedParameter, type Plan, type Step, type View } from "./plan.ts";
 import { placeValues } from "./place.ts";
@@ -121,8 +121,7 @@ function planNode(
     return {
       name: launches.length > 1 ? `${name} (${index + 1} of ${launches.length})` : name,
       kernel: kernel.name,
-      constants: launch.constants,
-      tiles: launch.tiles ?? {},
+      ...sortValues(kernel, launch),
       bindings: bind(launch, problem, parameters),
       workgroups: launch.workgroups,
       output,
@@ -130,6 +129,21 @@ function planNode(
       bytes: leastBytes(launch, used, node.outputShape, node.op.type === "concat"),
     };
   });
+}
+
+/** Sorts a launch's values by where the kernel takes them. A misspelt name would silently leave a default. */
+function sortValues(kernel: Kernel, { values }: Launch): Pick<Step, "constants" | "layer" | "tiles"> {
+  const wanted = [...kernel.constants, ...kernel.layer, ...kernel.tiles];
+  const problem =
+    wanted.map((name) => (name in values ? undefined : `its value ${name} is not set`)).find(Boolean) ??
+    Object.keys(values)
+      .map((name) => (wanted.includes(name) ? undefined : `it has no value ${name} (it has ${wanted.join(", ")})`))
+      .find(Boolean);
+  if (problem !== undefined) {
+    throw new EngineError("gpu", `kernel ${kernel.name}`, problem, "correct its launch in src/plan/kernels");
+  }
+  const pick = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, values[name]]));
+  return { constants: pick(kernel.constants), layer: pick(kernel.layer), tiles: pick(kernel.tiles) };
 }
 
 function usedInputs(launch: Launch): number[] {

@@ -26,12 +26,6 @@ export function setTiles(name: string, source: string, tiles: Readonly<Record<st
   return text;
 }
 
-/** The module-scope constants of a kernel that `setTiles` can replace. */
-export function tileNames(source: string): string[] {
+function tileNames(source: string): string[] {
   return [...source.matchAll(/^const (\w+) = \d+u;/gm)].map(([, constant]) => constant);
-}
-
-/** The `override` constants of a kernel. */
-export function overrideNames(source: string): string[] {
-  return [...source.matchAll(/^override (\w+)\s*:/gm)].map(([, constant]) => constant);
 }

@@ -6,6 +6,7 @@
 import type { ValueId } from "../graph/graph.ts";
 import { elementCount, type Tensor } from "../graph/tensor.ts";
 import { bytesPerElement, peakBytes, type Plan, type PlannedValue } from "../plan/plan.ts";
+import { kernelNamed } from "../plan/registry.ts";
 import { bufferUsage, mapModeRead } from "./constants.ts";
 import { guarded } from "./errors.ts";
 import type { ParameterBuffers } from "./parameters.ts";
@@ -36,6 +37,7 @@ export class Program {
   readonly plan: Plan;
   private readonly device: GPUDevice;
   private readonly slots: readonly GPUBuffer[];
+  private readonly layers: GPUBuffer;
   private readonly dispatches: readonly Dispatch[];
   private readonly outputs: Readback;
 
@@ -43,12 +45,14 @@ export class Program {
     device: GPUDevice,
     plan: Plan,
     slots: readonly GPUBuffer[],
+    layers: GPUBuffer,
     dispatches: readonly Dispatch[],
     outputs: Readback,
   ) {
     this.device = device;
     this.plan = plan;
     this.slots = slots;
+    this.layers = layers;
     this.dispatches = dispatches;
     this.outputs = outputs;
   }
@@ -72,6 +76,7 @@ export class Program {
         return pipeline;
       }),
     );
+    const layers = makeLayers(device, plan);
     const parameterBuffers = await parameters.upload(plan.parameters);
     const { value: slots, checked: slotsChecked } = guarded(device, "activations", () =>
       plan.slots.map((size, slot) =>
@@ -93,24 +98,26 @@ export class Program {
           bindGroup: device.createBindGroup({
             label: step.name,
             layout: pipelines.layout(step.kernel),
-            entries: step.bindings.map((bound, binding) => ({
-              binding,
-              resource: { buffer: bound.kind === "slot" ? slots[bound.slot] : parameterBuffers[bound.parameter] },
-            })),
+            entries: [
+              ...step.bindings.map((bound) => ({
+                buffer: bound.kind === "slot" ? slots[bound.slot] : parameterBuffers[bound.parameter],
+              })),
+              { buffer: layers, offset: index * layerStride, size: layerStride },
+            ].map((resource, binding) => ({ binding, resource })),
           }),
         })),
       );
       await checked;
-      return new Program(device, plan, slots, dispatches, outputs);
+      return new Program(device, plan, slots, layers, dispatches, outputs);
     } catch (error) {
-      for (const buffer of [...slots, outputs.buffer]) buffer.destroy();
+      for (const buffer of [...slots, layers, outputs.buffer]) buffer.destroy();
       throw error;
     }
   }
 
   /** Bytes of GPU memory that this program alone holds. */
   get bytes(): number {
-    return peakBytes(this.plan) + this.outputs.buffer.size;
+    return peakBytes(this.plan) + this.layers.size + this.outputs.buffer.size;
   }
 
   /**
@@ -178,6 +185,7 @@ export class Program {
 
   dispose(): void {
     for (const slot of this.slots) slot.destroy();
+    this.layers.destroy();
     this.outputs.buffer.destroy();
   }
 
@@ -257,6 +265,29 @@ export class Program {
       );
     }
   }
+}
+
+/** Bytes from one step's `Layer` to the next: WebGPU's alignment of uniform bindings, and more than any takes. */
+const layerStride = 256;
+
+/** Every step's `Layer` in one uniform buffer. */
+function makeLayers(device: GPUDevice, { steps }: Plan): GPUBuffer {
+  const contents = new DataView(new ArrayBuffer(Math.max(steps.length, 1) * layerStride));
+  steps.forEach(({ kernel, layer }, step) => {
+    const { layer: fields, floats = [] } = kernelNamed(kernel);
+    fields.forEach((field, index) => {
+      const offset = step * layerStride + index * 4;
+      if (floats.includes(field)) contents.setFloat32(offset, layer[field], true);
+      else contents.setUint32(offset, layer[field], true);
+    });
+  });
+  const buffer = device.createBuffer({
+    label: "layers",
+    size: contents.byteLength,
+    usage: bufferUsage.uniform | bufferUsage.copyDst,
+  });
+  device.queue.writeBuffer(buffer, 0, contents.buffer);
+  return buffer;
 }
 
 function makeReadback(device: GPUDevice, plan: Plan, ids: readonly ValueId[]): Readback {

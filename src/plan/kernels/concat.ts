@@ -3,13 +3,14 @@
 import { resolveAxis } from "../../graph/ops/op_rule.ts";
 import type { Concat } from "../../graph/ops.ts";
 import { elementCount } from "../../graph/tensor.ts";
-import { inputAndOutput, type Kernel, type Launch, placement, placementConstants, threadPerTile } from "../kernel.ts";
+import { inputAndOutput, type Kernel, type Launch, placement, placementFields, threadPerTile } from "../kernel.ts";
 
 export const concat: Kernel<Concat> = {
   name: "concat",
   op: "concat",
   bindings: inputAndOutput,
-  constants: ["workgroupSize", "threadCount", "blocks", "run", "outRun", ...placementConstants],
+  constants: ["workgroupSize"],
+  layer: ["threadCount", "blocks", "run", "outRun", ...placementFields],
   tiles: [],
   accepts: () => true,
   launch({ layer, op, inputs, output, limits }) {
@@ -22,11 +23,11 @@ export const concat: Kernel<Concat> = {
       start += input.shape[axis];
       // A concat's input in its output's slot lies where it belongs; the planner places it nowhere else.
       if (input.slot === output.slot) return [];
-      const { constants, workgroups } = threadPerTile(layer, elementCount(input.shape), limits);
+      const { values, workgroups } = threadPerTile(layer, elementCount(input.shape), limits);
       return [
         {
-          constants: {
-            ...constants,
+          values: {
+            ...values,
             ...placement(input, output),
             // Along the batch axis an input's place is whole images further on.
             outOffset: output.offset + along * (axis === 0 ? output.stride : inner),

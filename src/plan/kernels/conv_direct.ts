@@ -1,15 +1,7 @@
 /** Launches kernels/conv_direct.wgsl. */
 
 import type { Conv } from "../../graph/ops.ts";
-import {
-  bestTile,
-  inputWeightBiasOutput,
-  type Kernel,
-  placement,
-  placementConstants,
-  type Problem,
-  threadPerTile,
-} from "../kernel.ts";
+import { bestTile, inputWeightBiasOutput, type Kernel, placement, type Problem, threadPerTile } from "../kernel.ts";
 import { convParameters } from "./conv_parameters.ts";
 
 /** Wider kernels are walked in pieces: every column that is walked at once costs registers. */
@@ -19,24 +11,26 @@ export const convDirect: Kernel<Conv> = {
   name: "conv_direct",
   op: "conv",
   bindings: inputWeightBiasOutput,
-  constants: [
-    "workgroupSize",
+  constants: ["workgroupSize", "relu"],
+  layer: [
     "threadCount",
     "inChannels",
     "inHeight",
     "inWidth",
+    "inOffset",
+    "inStride",
     "groups",
     "outChannels",
     "outHeight",
     "outWidth",
+    "outOffset",
+    "outStride",
     "kernelHeight",
     "kernelWidth",
     "strideY",
     "dilationY",
     "padTop",
     "padLeft",
-    "relu",
-    ...placementConstants,
   ],
   tiles: ["TILE_CHANNELS", "TILE_COLUMNS", "TAPS", "STRIDE_X", "DILATION_X"],
   accepts: () => true,
@@ -52,11 +46,11 @@ export const convDirect: Kernel<Conv> = {
     const { weight, bias } = convParameters(problem, tileChannels);
     const threads =
       batch * groups * Math.ceil(outChannels / tileChannels) * outHeight * Math.ceil(outWidth / tileColumns);
-    const { constants, workgroups } = threadPerTile(layer, threads, limits);
+    const { values, workgroups } = threadPerTile(layer, threads, limits);
     return [
       {
-        constants: {
-          ...constants,
+        values: {
+          ...values,
           ...placement(inputs[0], output),
           inChannels: channels / groups,
           inHeight,
@@ -72,8 +66,6 @@ export const convDirect: Kernel<Conv> = {
           padTop: pad.top,
           padLeft: pad.left,
           relu: Number(relu),
-        },
-        tiles: {
           TILE_CHANNELS: tileChannels,
           TILE_COLUMNS: tileColumns,
           TAPS: taps,

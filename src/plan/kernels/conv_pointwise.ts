@@ -7,20 +7,21 @@ import {
   type Kernel,
   type Launch,
   placement,
-  placementConstants,
   type Problem,
   threadPerTile,
 } from "../kernel.ts";
 import { convParameters } from "./conv_parameters.ts";
 
-const constants = [
-  "workgroupSize",
+const constants = ["workgroupSize", "relu"] as const;
+const layer = [
   "threadCount",
   "inChannels",
+  "inOffset",
+  "inStride",
   "outChannels",
+  "outOffset",
+  "outStride",
   "pixels",
-  "relu",
-  ...placementConstants,
 ] as const;
 
 function isPointwise({ kernel, stride, pad, groups }: Conv): boolean {
@@ -36,22 +37,23 @@ function launchProduct(
   pixelTiles: number,
   tiles: Readonly<Record<string, number>>,
 ): readonly Launch[] {
-  const { layer, op, inputs, output, relu, limits } = problem;
+  const { layer: name, op, inputs, output, relu, limits } = problem;
   const [batch, inChannels, height, width] = inputs[0].shape;
   const { weight, bias } = convParameters(problem, tileChannels);
   const threads = batch * Math.ceil(op.outChannels / tileChannels) * pixelTiles;
-  const grid = threadPerTile(layer, threads, limits);
+  const grid = threadPerTile(name, threads, limits);
   return [
     {
-      constants: {
-        ...grid.constants,
+      values: {
+        ...grid.values,
         ...placement(inputs[0], output),
         inChannels,
         outChannels: op.outChannels,
         pixels: height * width,
         relu: Number(relu),
+        TILE_CHANNELS: tileChannels,
+        ...tiles,
       },
-      tiles: { TILE_CHANNELS: tileChannels, ...tiles },
       bindings: [
         { kind: "input", input: 0 },
         { kind: "parameter", parameter: weight },
@@ -68,6 +70,7 @@ export const convPointwise: Kernel<Conv> = {
   op: "conv",
   bindings: inputWeightBiasOutput,
   constants,
+  layer,
   tiles: ["TILE_CHANNELS", "TILE_PIXELS"],
   accepts: ({ op }) => isPointwise(op),
   launch(problem) {
@@ -84,6 +87,7 @@ export const convPointwiseVec4: Kernel<Conv> = {
   op: "conv",
   bindings: inputWeightBiasOutput,
   constants,
+  layer,
   tiles: ["TILE_CHANNELS", "TILE_QUADS"],
   accepts({ op, inputs: [input], output }) {
     const pixels = output.shape[2] * output.shape[3];

@@ -6,7 +6,6 @@ import {
   inputWeightBiasOutput,
   type Kernel,
   placement,
-  placementConstants,
   workgroupGrid,
   workgroupSizeFor,
 } from "../kernel.ts";
@@ -17,7 +16,8 @@ export const fullyConnected: Kernel<FullyConnected> = {
   name: "fully_connected",
   op: "fully_connected",
   bindings: inputWeightBiasOutput,
-  constants: ["workgroupSize", "images", "inFeatures", "outFeatures", "relu", ...placementConstants],
+  constants: ["workgroupSize", "relu"],
+  layer: ["images", "inFeatures", "inOffset", "inStride", "outFeatures", "outOffset", "outStride"],
   tiles: ["TILE_FEATURES", "TILE_IMAGES"],
   accepts: () => true,
   launch({ layer, op, inputs, output, relu, limits }) {
@@ -28,15 +28,16 @@ export const fullyConnected: Kernel<FullyConnected> = {
     const tiles = Math.ceil(op.outFeatures / tileFeatures) * Math.ceil(images / tileImages);
     return [
       {
-        constants: {
+        values: {
           ...placement(inputs[0], output),
           workgroupSize: workgroupSizeFor(limits),
           images,
           inFeatures,
           outFeatures: op.outFeatures,
           relu: Number(relu),
+          TILE_FEATURES: tileFeatures,
+          TILE_IMAGES: tileImages,
         },
-        tiles: { TILE_FEATURES: tileFeatures, TILE_IMAGES: tileImages },
         bindings: [
           { kind: "input", input: 0 },
           {

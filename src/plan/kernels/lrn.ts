@@ -1,7 +1,7 @@
 /** Launches kernels/lrn.wgsl. */
 
 import type { Lrn } from "../../graph/ops.ts";
-import { inputAndOutput, type Kernel, placement, placementConstants, threadPerTile } from "../kernel.ts";
+import { inputAndOutput, type Kernel, placement, placementFields, threadPerTile } from "../kernel.ts";
 
 const tileChannels = 8;
 
@@ -9,38 +9,28 @@ export const lrn: Kernel<Lrn> = {
   name: "lrn",
   op: "lrn",
   bindings: inputAndOutput,
-  constants: [
-    "workgroupSize",
-    "threadCount",
-    "channels",
-    "pixels",
-    "alphaOverSize",
-    "beta",
-    "k",
-    ...placementConstants,
-  ],
+  constants: ["workgroupSize"],
+  layer: ["threadCount", "channels", "pixels", ...placementFields, "alphaOverSize", "beta", "k"],
+  floats: ["alphaOverSize", "beta", "k"],
   tiles: ["TILE_CHANNELS", "SIZE"],
   accepts: () => true,
   launch({ layer, op, inputs, output, limits }) {
     const [images, channels, height, width] = inputs[0].shape;
     const pixels = height * width;
-    const { constants, workgroups } = threadPerTile(
-      layer,
-      images * Math.ceil(channels / tileChannels) * pixels,
-      limits,
-    );
+    const { values, workgroups } = threadPerTile(layer, images * Math.ceil(channels / tileChannels) * pixels, limits);
     return [
       {
-        constants: {
-          ...constants,
+        values: {
+          ...values,
           ...placement(inputs[0], output),
           channels,
           pixels,
           alphaOverSize: op.alpha / op.size,
           beta: op.beta,
           k: op.k,
+          TILE_CHANNELS: tileChannels,
+          SIZE: op.size,
         },
-        tiles: { TILE_CHANNELS: tileChannels, SIZE: op.size },
         bindings: [{ kind: "input", input: 0 }, { kind: "output" }],
         workgroups,
       },

@@ -6,21 +6,24 @@ import {
   inputAndOutput,
   type Kernel,
   placement,
-  placementConstants,
+  placementFields,
   type Problem,
   threadPerTile,
   workgroupGrid,
   workgroupSizeFor,
 } from "../kernel.ts";
 
-const windowConstants = [
-  "workgroupSize",
+const windowLayer = [
   "threadCount",
   "channels",
   "inHeight",
   "inWidth",
+  "inOffset",
+  "inStride",
   "outHeight",
   "outWidth",
+  "outOffset",
+  "outStride",
   "kernelHeight",
   "kernelWidth",
   "strideY",
@@ -29,16 +32,15 @@ const windowConstants = [
   "dilationX",
   "padTop",
   "padLeft",
-  ...placementConstants,
 ] as const;
 
 function launchWindow({ layer, op, inputs, output, limits }: Problem<PoolMax | PoolAvg>) {
   const [, channels, inHeight, inWidth] = inputs[0].shape;
   const [, , outHeight, outWidth] = output.shape;
-  const { constants, workgroups } = threadPerTile(layer, elementCount(output.shape), limits);
+  const { values, workgroups } = threadPerTile(layer, elementCount(output.shape), limits);
   return {
-    constants: {
-      ...constants,
+    values: {
+      ...values,
       ...placement(inputs[0], output),
       channels,
       inHeight,
@@ -63,7 +65,8 @@ export const poolMax: Kernel<PoolMax> = {
   name: "pool_max",
   op: "pool_max",
   bindings: inputAndOutput,
-  constants: windowConstants,
+  constants: ["workgroupSize"],
+  layer: windowLayer,
   tiles: [],
   accepts: () => true,
   launch: (problem) => [launchWindow(problem)],
@@ -73,7 +76,8 @@ export const poolAvg: Kernel<PoolAvg> = {
   name: "pool_avg",
   op: "pool_avg",
   bindings: inputAndOutput,
-  constants: [...windowConstants, "padBottom", "padRight", "countPadding"],
+  constants: ["workgroupSize", "countPadding"],
+  layer: [...windowLayer, "padBottom", "padRight"],
   tiles: [],
   accepts: () => true,
   launch(problem) {
@@ -82,8 +86,8 @@ export const poolAvg: Kernel<PoolAvg> = {
     return [
       {
         ...launch,
-        constants: {
-          ...launch.constants,
+        values: {
+          ...launch.values,
           padBottom: pad.bottom,
           padRight: pad.right,
           countPadding: Number(countPadding),
@@ -97,14 +101,15 @@ export const poolGlobalAvg: Kernel<PoolGlobalAvg> = {
   name: "pool_global_avg",
   op: "pool_global_avg",
   bindings: inputAndOutput,
-  constants: ["workgroupSize", "channels", "pixels", "images", ...placementConstants],
+  constants: ["workgroupSize"],
+  layer: ["channels", "pixels", "images", ...placementFields],
   tiles: [],
   accepts: () => true,
   launch({ layer, inputs, output, limits }) {
     const [images, channels, height, width] = inputs[0].shape;
     return [
       {
-        constants: {
+        values: {
           ...placement(inputs[0], output),
           workgroupSize: workgroupSizeFor(limits),
           channels,

@@ -2,20 +2,21 @@
 
 import type { Relu } from "../../graph/ops.ts";
 import { elementCount } from "../../graph/tensor.ts";
-import { imageElements, inputAndOutput, type Kernel, placement, placementConstants, threadPerTile } from "../kernel.ts";
+import { imageElements, inputAndOutput, type Kernel, placement, placementFields, threadPerTile } from "../kernel.ts";
 
 export const relu: Kernel<Relu> = {
   name: "relu",
   op: "relu",
   bindings: inputAndOutput,
-  constants: ["workgroupSize", "threadCount", "elements", ...placementConstants],
+  constants: ["workgroupSize"],
+  layer: ["threadCount", "elements", ...placementFields],
   tiles: [],
   accepts: () => true,
   launch({ layer, inputs, output, limits }) {
-    const { constants, workgroups } = threadPerTile(layer, elementCount(output.shape), limits);
+    const { values, workgroups } = threadPerTile(layer, elementCount(output.shape), limits);
     return [
       {
-        constants: { ...constants, ...placement(inputs[0], output), elements: imageElements(output) },
+        values: { ...values, ...placement(inputs[0], output), elements: imageElements(output) },
         bindings: [{ kind: "input", input: 0 }, { kind: "output" }],
         workgroups,
       },

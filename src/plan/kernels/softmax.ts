@@ -3,29 +3,24 @@
 import { resolveAxis } from "../../graph/ops/op_rule.ts";
 import type { Softmax } from "../../graph/ops.ts";
 import { elementCount } from "../../graph/tensor.ts";
-import {
-  imageElements,
-  inputAndOutput,
-  type Kernel,
-  placement,
-  placementConstants,
-  workgroupGrid,
-  workgroupSizeFor,
-} from "../kernel.ts";
+import { imageElements, inputAndOutput, type Kernel, placement, workgroupGrid, workgroupSizeFor } from "../kernel.ts";
 
 export const softmax: Kernel<Softmax> = {
   name: "softmax",
   op: "softmax",
   bindings: inputAndOutput,
-  constants: [
-    "workgroupSize",
+  constants: ["workgroupSize"],
+  layer: [
     "images",
     "blocks",
     "extent",
     "inner",
+    "inOffset",
+    "inStride",
     "inAxisStride",
+    "outOffset",
+    "outStride",
     "outAxisStride",
-    ...placementConstants,
   ],
   tiles: [],
   accepts: () => true,
@@ -51,7 +46,7 @@ export const softmax: Kernel<Softmax> = {
           };
     return [
       {
-        constants: {
+        values: {
           ...placement(input, output),
           ...rows,
           workgroupSize: workgroupSizeFor(limits),
