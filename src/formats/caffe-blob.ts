@@ -118,7 +118,7 @@ class NumberBytes {
   /**
    * Takes an unpacked number at `position` and those that follow it behind the same one-byte tag.
    *
-   * @returns where the run ends
+   * @returns where the run ends, which is past the end of a message that is cut short
    */
   addRun(bytes: Uint8Array, position: number): number {
     const { size } = this;
@@ -126,7 +126,6 @@ class NumberBytes {
     let count = 1;
     while (bytes[position + count * (size + 1) - 1] === tag) count++;
     const end = position + count * (size + 1) - 1;
-    if (end > bytes.length) throw new MalformedFile("a blob's data are cut short");
     const run = new Uint8Array(count * size);
     for (let i = 0; i < count; i++) {
       const start = position + i * (size + 1);

@@ -151,8 +151,10 @@ describe("fetchWeights", () => {
     ["is whole but of another file", Buffer.alloc(CONTENTS.length, 7)],
   ])("starts over where the partial file %s", async (_, contents) => {
     await fs.writeFile(partial(), contents);
-    await fetchTest();
+    const progress: number[] = [];
+    await fetchTest({ onProgress: (received) => progress.push(received) });
     await expectWhole();
+    expect(Math.max(...progress)).toBe(CONTENTS.length);
   });
 
   it.each<[string, Handler]>([
@@ -185,6 +187,16 @@ describe("fetchWeights", () => {
     await expectWhole();
   });
 
+  it("keeps nothing of the old partial file where it starts over and is cut", async () => {
+    await fs.writeFile(partial(), Buffer.alloc(400_000, 7));
+    handler = (_, response) => {
+      response.writeHead(200, { "content-length": CONTENTS.length });
+      response.write(CONTENTS.subarray(0, 1000), () => setTimeout(() => response.destroy(), 50));
+    };
+    await failure();
+    expect(CONTENTS.subarray(0, 1000).equals(await fs.readFile(partial()))).toBe(true);
+  });
+
   it("goes on by itself where the connection is cut", async () => {
     handler = serveCut(400_000);
     await fetchTest();
@@ -210,6 +222,8 @@ describe("fetchWeights", () => {
     handler = () => undefined;
     expect((await failure({ silenceMs: 200 })).message).toMatch(/silent for 0\.2 s/);
     expect(await fs.readdir(folder)).toEqual([]);
+    // A server that brought nothing is not tried again at once.
+    expect(requests.length).toBe(1);
     handler = (_, response) => response.writeHead(200).write(CONTENTS.subarray(0, 100));
     expect((await failure({ silenceMs: 200 })).message).toMatch(/silent for 0\.2 s/);
     expect((await fs.stat(partial())).size).toBe(100);
