@@ -1,0 +1,96 @@
+/** The network made ready on the backend that a command was asked for. */
+
+import { cpus } from "node:os";
+import { runReference } from "../cpu/reference.ts";
+import { type Graph, inferShapesForBatch, type ValueId } from "../graph/graph.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { Weights } from "../graph/weights.ts";
+import { kernelsOnDisk } from "../node/kernels.ts";
+import { openGpu } from "../node/dawn.ts";
+import { Session } from "../webgpu/session.ts";
+import { abortable, type Context } from "./context.ts";
+import type { Backend } from "./options.ts";
+
+export type Tensors = Readonly<Record<ValueId, Tensor>>;
+
+export interface Engine extends Disposable {
+  readonly backend: Backend;
+  /** The adapter's name, or the processor's. */
+  readonly adapter: string;
+  /** Makes ready for a batch of this size, so that running it takes no longer than the next time. */
+  prepare(batch: number): Promise<void>;
+  /** The graph's outputs for a batch. */
+  run(inputs: Tensors): Promise<Tensors>;
+}
+
+export interface EngineOptions {
+  readonly backend: Backend;
+  readonly adapter?: string | undefined;
+  readonly unsafe?: boolean;
+  /** The batch size to make ready for at once. */
+  readonly batch: number;
+}
+
+/** @throws EngineError "adapter", "gpu", "out-of-memory" */
+export function openEngine(graph: Graph, weights: Weights, options: EngineOptions, context: Context): Promise<Engine> {
+  return options.backend === "cpu"
+    ? Promise.resolve(cpuEngine(graph, weights, context))
+    : webgpuEngine(graph, weights, options, context);
+}
+
+/** What the CPU reference runs on. */
+export function processorName(): string {
+  return cpus()[0]?.model.trim() || "CPU";
+}
+
+function cpuEngine(graph: Graph, weights: Weights, { signal }: Context): Engine {
+  return {
+    backend: "cpu",
+    adapter: processorName(),
+    prepare: () => Promise.resolve(),
+    async run(inputs) {
+      const batch = Object.values(inputs)[0].shape[0];
+      const shaped = inferShapesForBatch(graph, batch);
+      return Object.fromEntries(await runReference(shaped, weights, new Map(Object.entries(inputs)), { signal }));
+    },
+    [Symbol.dispose]: () => undefined,
+  };
+}
+
+async function webgpuEngine(
+  graph: Graph,
+  weights: Weights,
+  { adapter, unsafe = false, batch }: EngineOptions,
+  { terminal, signal }: Context,
+): Promise<Engine> {
+  const gpu = await openGpu({ unsafe, ...(adapter === undefined ? {} : { adapter }) });
+  const bar = terminal.progress("Compiling kernels", 100, " %");
+  try {
+    const session = await abortable(
+      Session.create(graph, weights, {
+        device: gpu.device,
+        kernels: kernelsOnDisk,
+        batch,
+        onProgress: (done, total) => bar.update(Math.floor((100 * done) / total)),
+      }),
+      signal,
+    );
+    return {
+      backend: "webgpu",
+      adapter: gpu.name,
+      async prepare(size) {
+        await abortable(session.plan(size), signal);
+      },
+      run: (inputs) => abortable(session.run(inputs), signal),
+      [Symbol.dispose]() {
+        session.dispose();
+        gpu.device.destroy();
+      },
+    };
+  } catch (error) {
+    gpu.device.destroy();
+    throw error;
+  } finally {
+    bar.stop();
+  }
+}

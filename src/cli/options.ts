@@ -1,0 +1,131 @@
+/** Options that several commands share, and how values are read from the command line. */
+
+import { type Command, Option } from "commander";
+import { EngineError } from "../errors.ts";
+import { isRecipe, RECIPES, type Recipe } from "../image/preprocess.ts";
+
+export type Backend = "webgpu" | "cpu";
+export type Heads = "main" | "all";
+
+/** How results and notes are printed. */
+export interface OutputOptions {
+  readonly json?: true;
+  readonly quiet?: true;
+}
+
+/** What a command that runs the network is told. */
+export interface NetworkOptions extends OutputOptions {
+  readonly weights?: string;
+  /** Undefined where it was not given. */
+  readonly backend?: Backend;
+  readonly adapter?: string;
+  readonly batch?: number;
+  readonly heads: Heads;
+}
+
+/** The most images in a batch: more than any device has use for. */
+export const MAX_BATCH = 4096;
+
+export function addOutputOptions(command: Command): Command {
+  return command
+    .option("--json", "print one JSON object a line")
+    .option("--quiet", "no notes and no progress on standard error");
+}
+
+/** Options of every command that runs the network; `batch` says what its own option does. */
+export function addNetworkOptions(command: Command, batch = "pictures that go through the network at once"): Command {
+  command
+    .addOption(
+      new Option(
+        "--weights <FILE|seed:N>",
+        "trained weights, or made-up ones (default: $GOOGLENET_WEIGHTS, else the downloaded file)",
+      ),
+    )
+    .addOption(choice("--backend <NAME>", "what computes (default: webgpu)", ["webgpu", "cpu"]))
+    .addOption(new Option("--adapter <TEXT>", "the WebGPU adapter whose name has this in it"))
+    .addOption(choice("--precision <TYPE>", "type of the numbers", ["f32", "f16"]).argParser(parsePrecision))
+    .addOption(new Option("--batch <N>", batch).argParser(wholeNumber("--batch", 1, MAX_BATCH)))
+    .addOption(choice("--heads <WHICH>", "with the auxiliary classifiers (all) or without", ["main", "all"], "main"));
+  return addOutputOptions(command);
+}
+
+/** An option whose value is one of a few. */
+export function choice(flags: string, description: string, values: readonly string[], preset?: string): Option {
+  const [name] = flags.split(" ");
+  const option = new Option(flags, `${description}: ${values.join(", ")}`).argParser((value) => {
+    if (!values.includes(value)) throw invalid(name, value, `one of ${values.join(", ")}`);
+    return value;
+  });
+  return preset === undefined ? option : option.default(preset);
+}
+
+/** Reads a whole number in a range. */
+export function wholeNumber(name: string, least: number, most: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < least || number > most) {
+      throw invalid(name, value, `a whole number from ${least} to ${most}`);
+    }
+    return number;
+  };
+}
+
+/** Reads batch sizes, `8` or `1,8,64`. */
+export function parseBatches(value: string): readonly number[] {
+  return value.split(",").map(wholeNumber("--batch", 1, MAX_BATCH));
+}
+
+/** Reads a number of seconds. */
+export function seconds(name: string, most: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+(\.\d+)?$/.test(value) || number <= 0 || number > most) {
+      throw invalid(name, value, `a number of seconds up to ${most}`);
+    }
+    return number;
+  };
+}
+
+export function parseRecipe(value: string): Recipe {
+  if (!isRecipe(value)) throw invalid("--resize", value, `one of ${RECIPES.join(", ")}`);
+  return value;
+}
+
+/** Reads NAME=FILE into its two parts. Blobs have no `=` in their names; files may. */
+export function parsePair(name: string): (value: string, before: readonly Pair[] | undefined) => readonly Pair[] {
+  return (value, before = []) => {
+    const split = value.indexOf("=");
+    if (split < 1 || split === value.length - 1) throw invalid(name, value, "NAME=FILE.npy");
+    const pair = { name: value.slice(0, split), file: value.slice(split + 1) };
+    if (before.some((other) => other.name === pair.name)) {
+      throw new EngineError("usage", `${name} ${pair.name}`, "it is given twice", "give it once");
+    }
+    return [...before, pair];
+  };
+}
+
+export interface Pair {
+  readonly name: string;
+  readonly file: string;
+}
+
+export function invalid(name: string, value: string, wanted: string): EngineError {
+  return new EngineError("usage", name, `${JSON.stringify(value)} is not what it takes`, `give ${wanted}`);
+}
+
+/** Reads how many crops of a picture are looked at. */
+export function parseCrops(value: string): number {
+  if (value === "10" || value === "144") {
+    throw new EngineError("usage", "--crops", `${value} crops are not there yet`, "leave it out, or give 1");
+  }
+  if (value !== "1") throw invalid("--crops", value, "1");
+  return 1;
+}
+
+function parsePrecision(value: string): string {
+  if (value === "f16") {
+    throw new EngineError("usage", "--precision", "f16 is not there yet", "leave it out, or give f32");
+  }
+  if (value !== "f32") throw invalid("--precision", value, "f32");
+  return value;
+}

@@ -1,0 +1,71 @@
+/** How far a blob is from what it should be. */
+
+import type { ValueId } from "../graph/graph.ts";
+import { formatShape, sameShape, type Shape, type Tensor } from "../graph/tensor.ts";
+
+/** What is compared: probabilities by their difference, other blobs by it relative to the blob's largest magnitude. */
+export type BlobKind = "activation" | "probability";
+
+/** The largest differences that pass. */
+export const tolerances: Readonly<Record<BlobKind, number>> = { activation: 1e-5, probability: 1e-6 };
+
+export interface BlobVerdict {
+  readonly blob: ValueId;
+  /** The expected shape. */
+  readonly shape: Shape;
+  /** The largest difference; not finite where a value of either side is not. */
+  readonly maxAbs: number;
+  /** `maxAbs` over the largest magnitude of the expected values. */
+  readonly maxRel: number;
+  /** Normalised mean squared error: Σ(a − b)² / Σb². */
+  readonly nmse: number;
+  readonly pass: boolean;
+  /** Why nothing could be compared: shapes that differ, say. */
+  readonly problem?: string;
+}
+
+/**
+ * Compares a blob with what it should be. A value that is not finite fails, on either side and even on both: two
+ * engines that overflow alike are both wrong.
+ */
+export function compareBlob(blob: ValueId, actual: Tensor, expected: Tensor, kind: BlobKind): BlobVerdict {
+  if (!sameShape(actual.shape, expected.shape)) {
+    return incomparable(blob, actual.shape, `it should be compared with ${formatShape(expected.shape)}`);
+  }
+  let maxAbs = 0;
+  let magnitude = 0;
+  let squaredError = 0;
+  let squares = 0;
+  let finite = true;
+  for (let i = 0; i < expected.data.length; i++) {
+    const a = actual.data[i];
+    const b = expected.data[i];
+    const difference = Math.abs(a - b);
+    // Math.max keeps NaN once it has met one.
+    maxAbs = Math.max(maxAbs, difference);
+    magnitude = Math.max(magnitude, Math.abs(b));
+    squaredError += difference * difference;
+    squares += b * b;
+    finite &&= Number.isFinite(difference);
+  }
+  const maxRel = ratio(maxAbs, magnitude);
+  const measured = kind === "probability" ? maxAbs : maxRel;
+  return {
+    blob,
+    shape: expected.shape,
+    maxAbs,
+    maxRel,
+    nmse: ratio(squaredError, squares),
+    pass: finite && measured <= tolerances[kind],
+  };
+}
+
+/** The verdict on a blob that there is nothing to compare with. */
+export function incomparable(blob: ValueId, shape: Shape, problem: string): BlobVerdict {
+  return { blob, shape, maxAbs: NaN, maxRel: NaN, nmse: NaN, pass: false, problem };
+}
+
+/** a / b, where nothing over nothing is nothing. */
+function ratio(a: number, b: number): number {
+  return a === 0 && b === 0 ? 0 : a / b;
+}
