@@ -25,12 +25,26 @@ interface OnnxNode {
   readonly attributes?: Readonly<Record<string, Attribute>>;
 }
 
+export interface OnnxOptions {
+  /**
+   * Writes LRN out in terms of its definition. ONNX Runtime's own LRN refuses even sizes (these are always written
+   * out), and slides its sum of squares along the channels by adding one and subtracting another, so that after
+   * channels of some thousand what is left of a small one is off by 1e-5 of the largest value.
+   */
+  readonly spellLrn?: boolean;
+}
+
 /** The bytes of a ModelProto. */
-export function toOnnx({ graph, nodes, shapes, parameters }: ShapedGraph, weights: Weights): Uint8Array {
+export function toOnnx(
+  { graph, nodes, shapes, parameters }: ShapedGraph,
+  weights: Weights,
+  { spellLrn = false }: OnnxOptions = {},
+): Uint8Array {
   return message((model) => {
     model.tag(1, WireType.Varint).int64(irVersion);
     nested(model, 7, (proto) => {
-      for (const node of nodes.flatMap(translate)) nested(proto, 1, (each) => writeNode(each, node));
+      for (const node of nodes.flatMap((each) => translate(each, spellLrn)))
+        nested(proto, 1, (each) => writeNode(each, node));
       proto.tag(2, WireType.LengthDelimited).string(graph.name);
       for (const { name } of parameters) nested(proto, 5, (each) => writeTensor(each, name, weights.get(name)!));
       for (const { name } of graph.inputs) nested(proto, 11, (each) => writeValueInfo(each, name, shapes.get(name)!));
@@ -43,7 +57,7 @@ export function toOnnx({ graph, nodes, shapes, parameters }: ShapedGraph, weight
 }
 
 /** A node in ONNX's words; a fully connected layer takes two. */
-function translate(node: ShapedNode): OnnxNode[] {
+function translate(node: ShapedNode, spellLrn: boolean): OnnxNode[] {
   const { op, inputs, output, parameters } = node;
   const withParameters = [...inputs, ...parameters.map(({ name }) => name)];
   switch (op.type) {
@@ -73,7 +87,7 @@ function translate(node: ShapedNode): OnnxNode[] {
     case "dropout":
       return [{ type: "Dropout", inputs, output }];
     case "lrn":
-      return op.size % 2 === 1 ? [lrnNode(node, op)] : spelledLrn(node, op);
+      return spellLrn || op.size % 2 === 0 ? spelledLrn(node, op) : [lrnNode(node, op)];
     case "concat":
       return [{ type: "Concat", inputs, output, attributes: { axis: op.axis } }];
     case "softmax":
@@ -96,8 +110,8 @@ function lrnNode({ inputs, output }: ShapedNode, { size, alpha, beta, k }: Lrn):
 }
 
 /**
- * LRN of an even size, which ONNX defines but ONNX Runtime refuses, in terms of its definition: with channels laid out
- * as rows, (1 / n) · Σ x² is an average of n rows, half of n reaching up.
+ * LRN in terms of its definition: with channels laid out as rows, (1 / n) · Σ x² is an average of n rows; of an even
+ * n, the greater part reaches up.
  */
 function spelledLrn({ inputs: [input], output, outputShape }: ShapedNode, { size, alpha, beta, k }: Lrn): OnnxNode[] {
   const [batch, channels, height, width] = outputShape;
@@ -124,7 +138,7 @@ function spelledLrn({ inputs: [input], output, outputShape }: ShapedNode, { size
     step("Reshape", [part("squares"), part("rows")], "square_rows"),
     step("AveragePool", [part("square_rows")], "means", {
       kernel_shape: [size, 1],
-      pads: [size / 2 - 1, 0, size / 2, 0],
+      pads: [Math.floor((size - 1) / 2), 0, Math.ceil((size - 1) / 2), 0],
       count_include_pad: 1,
     }),
     step("Mul", [part("means"), part("alpha")], "scaled"),

@@ -4,15 +4,16 @@ import { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-node";
 import type { ShapedGraph, ValueId } from "../../src/graph/graph.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
 import type { Weights } from "../../src/graph/weights.ts";
-import { toOnnx } from "./onnx.ts";
+import { type OnnxOptions, toOnnx } from "./onnx.ts";
 
 /** Every value that the graph's nodes make, as ONNX Runtime computes it. */
 export async function runOnnxRuntime(
   shaped: ShapedGraph,
   weights: Weights,
   inputs: ReadonlyMap<ValueId, Tensor>,
+  options: OnnxOptions = {},
 ): Promise<Map<ValueId, Tensor>> {
-  const session = await InferenceSession.create(toOnnx(shaped, weights), {
+  const session = await InferenceSession.create(toOnnx(shaped, weights, options), {
     executionProviders: ["cpu"],
     logSeverityLevel: 4, // what fails is thrown, too
   });

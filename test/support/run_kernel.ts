@@ -1,0 +1,205 @@
+/**
+ * Runs one kernel on one case of the table, its inputs and output placed in wider buffers: what lies around the inputs
+ * is NaN, so that a stray read shows in the result; what lies around the output must come back as it was.
+ */
+
+import { runNode } from "../../src/cpu/reference.ts";
+import { relu as reluOf } from "../../src/cpu/relu.ts";
+import type { ValueId } from "../../src/graph/graph.ts";
+import { elementCount, type Shape, type Tensor } from "../../src/graph/tensor.ts";
+import type { Weights } from "../../src/graph/weights.ts";
+import { imageElements, type Kernel, type Problem } from "../../src/plan/kernel.ts";
+import type { PlanLimits } from "../../src/plan/limits.ts";
+import { bytesPerElement, type PackedParameter, type Plan, type Step, type View } from "../../src/plan/plan.ts";
+import { ParameterBuffers } from "../../src/webgpu/parameters.ts";
+import { Program } from "../../src/webgpu/program.ts";
+import type { OpCase } from "./cases.ts";
+import type { TestGpu } from "./gpu.ts";
+
+/** What the output's buffer holds before: an exact float32 that no case computes. */
+export const sentinel = -98765.4375;
+
+/** Where inputs and output lie in their buffers. */
+export interface Placement {
+  readonly name: string;
+  /** Elements before the first input image and after the last. */
+  readonly guard: number;
+  /** Elements from an input image to the next. */
+  readonly gap: number;
+  /** Whether the output has whole neighbouring channels; otherwise some odd number of elements. */
+  readonly channels: boolean;
+}
+
+/** Nothing divides by 4, nor falls on a cache line. */
+export const oddPlacement: Placement = { name: "odd offsets", guard: 7, gap: 5, channels: false };
+/** As the planner lays out a concat: whole channels beside it, everything divisible by 4 where channels are. */
+export const channelPlacement: Placement = { name: "channel slice", guard: 16, gap: 8, channels: true };
+
+/** The case as the planner would give it to a kernel: input i in slot i, the output in the slot after them. */
+export function problemOf(
+  { op, inputShapes, outputShape }: OpCase,
+  { guard, gap, channels }: Placement,
+  relu: boolean,
+  limits: PlanLimits,
+): Problem {
+  const image = (shape: Shape) => elementCount(shape.slice(1));
+  const channel = elementCount(outputShape.slice(2));
+  // Whole channels of a huge map would double a buffer that is large enough.
+  const beside = channels && channel < 100_000 ? { before: 2 * channel, after: 3 * channel } : { before: 3, after: 2 };
+  return {
+    layer: "layer",
+    op,
+    inputs: inputShapes.map((shape, slot) => ({ shape, slot, offset: guard, stride: image(shape) + gap })),
+    output: {
+      shape: outputShape,
+      slot: inputShapes.length,
+      offset: guard + beside.before,
+      stride: beside.before + image(outputShape) + beside.after,
+    },
+    relu,
+    limits,
+  };
+}
+
+/** What the CPU reference makes of the case. */
+export function referenceOf(
+  { shaped: { nodes } }: OpCase,
+  inputs: ReadonlyMap<ValueId, Tensor>,
+  weights: Weights,
+  relu: boolean,
+): Tensor {
+  const [node] = nodes;
+  const output = runNode(
+    node,
+    node.inputs.map((id) => inputs.get(id)!),
+    node.parameters.map(({ name }) => weights.get(name)!),
+  );
+  return relu ? reluOf(output) : output;
+}
+
+export interface KernelResult {
+  readonly output: Tensor;
+  /** Elements of the output's buffer outside the output that the kernel changed. */
+  readonly strayWrites: readonly number[];
+}
+
+export async function runKernel(
+  gpu: TestGpu,
+  kernel: Kernel,
+  problem: Problem,
+  inputs: ReadonlyMap<ValueId, Tensor>,
+  weights: Weights,
+): Promise<KernelResult> {
+  const plan = planOf(kernel, problem);
+  const parameters = new ParameterBuffers(gpu.device, weights);
+  try {
+    const program = await Program.create(gpu.device, plan, gpu.pipelines, parameters);
+    try {
+      const buffers = new Map(
+        problem.inputs.map((view, index): [ValueId, Float32Array] => {
+          const name = `input${index}`;
+          return [name, surround(view, plan.slots[view.slot], inputs.get(name)!.data, NaN)];
+        }),
+      );
+      const { output: view } = problem;
+      buffers.set("output", new Float32Array(plan.slots[view.slot] / bytesPerElement).fill(sentinel));
+      const after = (await program.run(buffers)).get("output")!.data;
+      return { output: { shape: view.shape, data: extract(view, after) }, strayWrites: strayWrites(view, after) };
+    } finally {
+      program.dispose();
+    }
+  } finally {
+    parameters.dispose();
+  }
+}
+
+/** A plan of the kernel's dispatches alone whose inputs and output are whole buffers, guards included. */
+function planOf(kernel: Kernel, problem: Problem): Plan {
+  const views = [...problem.inputs, problem.output];
+  const slots = views.map((view) => bytesPerElement * roundUp(end(view) + 16, 4));
+  const names = [...problem.inputs.map((_, index) => `input${index}`), "output"];
+  const parameters: PackedParameter[] = [];
+  const steps = kernel.launch(problem).map(({ values, bindings, workgroups }): Step => {
+    const pick = (wanted: readonly string[]) => Object.fromEntries(wanted.map((name) => [name, values[name]]));
+    return {
+      name: kernel.name,
+      kernel: kernel.name,
+      constants: pick(kernel.constants),
+      layer: pick(kernel.layer),
+      tiles: pick(kernel.tiles),
+      bindings: bindings.map((binding) => {
+        switch (binding.kind) {
+          case "input":
+            return { kind: "slot", slot: problem.inputs[binding.input].slot };
+          case "output":
+            return { kind: "slot", slot: problem.output.slot };
+          case "parameter":
+            return { kind: "parameter", parameter: parameters.push(binding.parameter) - 1 };
+          default:
+            return binding satisfies never;
+        }
+      }),
+      workgroups,
+      output: "output",
+      macs: 0,
+      bytes: 0,
+    };
+  });
+  return {
+    graph: problem.op.type,
+    batch: 1,
+    inputs: names,
+    outputs: ["output"],
+    values: Object.fromEntries(
+      names.map((name, slot) => {
+        const elements = slots[slot] / bytesPerElement;
+        return [name, { shape: [1, elements], slot, offset: 0, stride: elements, readyAfter: steps.length - 1 }];
+      }),
+    ),
+    slots,
+    parameters,
+    steps,
+    unplannedBytes: 0,
+    macs: 0,
+    parameterCount: 0,
+  };
+}
+
+function end(view: View): number {
+  return view.offset + (view.shape[0] - 1) * view.stride + imageElements(view);
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
+
+function surround(view: View, bytes: number, data: Float32Array, around: number): Float32Array {
+  const buffer = new Float32Array(bytes / bytesPerElement).fill(around);
+  const image = imageElements(view);
+  for (let n = 0; n < view.shape[0]; n++) {
+    buffer.set(data.subarray(n * image, (n + 1) * image), view.offset + n * view.stride);
+  }
+  return buffer;
+}
+
+function extract(view: View, buffer: Float32Array): Float32Array {
+  const image = imageElements(view);
+  const data = new Float32Array(view.shape[0] * image);
+  for (let n = 0; n < view.shape[0]; n++) {
+    const start = view.offset + n * view.stride;
+    data.set(buffer.subarray(start, start + image), n * image);
+  }
+  return data;
+}
+
+function strayWrites(view: View, buffer: Float32Array): number[] {
+  const image = imageElements(view);
+  const stray: number[] = [];
+  for (let n = -1; n < view.shape[0]; n++) {
+    // From the end of an image (or the buffer's start) to the start of the next (or the buffer's end).
+    const from = n < 0 ? 0 : view.offset + n * view.stride + image;
+    const to = n + 1 < view.shape[0] ? view.offset + (n + 1) * view.stride : buffer.length;
+    for (let i = from; i < to; i++) if (buffer[i] !== sentinel) stray.push(i);
+  }
+  return stray;
+}
