@@ -68,13 +68,16 @@ export function opCase(
 }
 
 /** Fresh inputs and parameters for a case; never a zero among them. */
-export function drawCase(
-  { shaped, magnitude }: OpCase,
-  seed: number,
-): { inputs: Map<ValueId, Tensor>; weights: Weights } {
+export function drawCase(opCase: OpCase, seed: number): { inputs: Map<ValueId, Tensor>; weights: Weights } {
+  const { shaped, op, magnitude } = opCase;
   const next = uniform(seed);
   const inputs = new Map<ValueId, Tensor>();
-  for (const { name } of shaped.graph.inputs) inputs.set(name, randomTensor(shaped.shapes.get(name)!, next, magnitude));
+  for (const { name } of shaped.graph.inputs) {
+    const input = randomTensor(shaped.shapes.get(name)!, next, magnitude);
+    // Averages of both signs would cancel and leave the rounding of their sums.
+    const averaged = op.type === "pool_avg" || op.type === "pool_global_avg";
+    inputs.set(name, averaged ? { ...input, data: input.data.map(Math.abs) } : input);
+  }
   const weights = new Map<string, Tensor>();
   for (const { name, shape } of shaped.parameters) {
     // Outputs about as large as inputs, so that a bias (±1) left out is seen in any of them.
