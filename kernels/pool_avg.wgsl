@@ -3,7 +3,8 @@
 // input   (N, channels, inHeight, inWidth), each image contiguous from inOffset + n · inStride
 // output  (N, channels, outHeight, outWidth), from outOffset + n · outStride
 //
-// With countPadding the divisor is the window's area within the padded input, as in Caffe; else the real pixels only.
+// With countPadding the divisor is the window's area within the padded input, as in Caffe; else the real pixels only, and
+// a dilated window all of whose taps lie beside the input gives 0.
 // One thread computes one output, threads numbered as the outputs lie in memory. The part of the window that meets
 // the input is worked out before the loops.
 
@@ -85,5 +86,5 @@ fn main(
     let columns = endTap(left, layer.inWidth + layer.padRight, layer.dilationX, layer.kernelWidth);
     counted = rows * columns;
   }
-  output[layer.outOffset + image * layer.outStride + (channel * layer.outHeight + outRow) * layer.outWidth + outColumn] = sum / Element(counted);
+  output[layer.outOffset + image * layer.outStride + (channel * layer.outHeight + outRow) * layer.outWidth + outColumn] = sum / Element(max(counted, 1u));
 }

@@ -1,4 +1,5 @@
-// Max pooling; what lies in the padding never wins, and a NaN under the window always does.
+// Max pooling; what lies in the padding never wins, and a NaN under the window always does. A dilated window all of
+// whose taps lie beside the input gives the lowest number, as in Caffe.
 //
 // input   (N, channels, inHeight, inWidth), each image contiguous from inOffset + n · inStride
 // output  (N, channels, outHeight, outWidth), from outOffset + n · outStride
@@ -73,9 +74,7 @@ fn main(
   let kxEnd = endTap(left, layer.inWidth, layer.dilationX, layer.kernelWidth);
 
   let plane = layer.inOffset + image * layer.inStride + channel * layer.inHeight * layer.inWidth;
-  let firstRow = u32(top + i32(kyBegin * layer.dilationY));
-  let firstColumn = u32(left + i32(kxBegin * layer.dilationX));
-  var largest = input[plane + firstRow * layer.inWidth + firstColumn];
+  var largest = Element(-0x1.fffffep+127);
   for (var ky = kyBegin; ky < kyEnd; ky++) {
     let row = plane + u32(top + i32(ky * layer.dilationY)) * layer.inWidth;
     for (var kx = kxBegin; kx < kxEnd; kx++) {
