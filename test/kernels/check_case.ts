@@ -1,0 +1,84 @@
+/** Every kernel that accepts a case of the table against the CPU reference, in every placement. */
+
+import { expect } from "vitest";
+import { relu as reluOf } from "../../src/cpu/relu.ts";
+import type { Op } from "../../src/graph/ops.ts";
+import type { PlanLimits } from "../../src/plan/limits.ts";
+import { candidates, kernels } from "../../src/plan/registry.ts";
+import { drawCase, type OpCase } from "../support/cases.ts";
+import "../support/close.ts";
+import type { TestGpu } from "../support/gpu.ts";
+import { freshSeed } from "../support/random.ts";
+import {
+  channelPlacement,
+  oddPlacement,
+  type Placement,
+  problemOf,
+  referenceOf,
+  runKernel,
+} from "../support/run_kernel.ts";
+
+export interface CheckOptions {
+  readonly limits?: Partial<PlanLimits>;
+  readonly placements?: readonly Placement[];
+  /** Whether a ReLU is fused behind the op. */
+  readonly relu?: boolean;
+}
+
+/** Fails with every parameter of the case, the kernel, the placement and the seed. Gives the kernels that ran. */
+export async function checkCase(gpu: TestGpu, opCase: OpCase, options: CheckOptions = {}): Promise<string[]> {
+  const { placements = [oddPlacement, channelPlacement], relu = false, limits = {} } = options;
+  const seed = freshSeed();
+  const { inputs, weights } = drawCase(opCase, seed);
+  const linear = referenceOf(opCase, inputs, weights, false);
+  const ran = new Set<string>();
+  const expected = relu ? reluOf(linear) : linear;
+  for (const placement of placements) {
+    const problem = problemOf(
+      opCase,
+      placement,
+      relu,
+      limitsFor(opCase, placement, relu, { ...gpu.limits, ...limits }),
+    );
+    for (const kernel of candidates(problem)) {
+      ran.add(kernel.name);
+      const context = [
+        `${kernel.name} on ${opCase.name}, ${placement.name}${relu ? ", ReLU fused" : ""}`,
+        `GOOGLENET_TEST_SEED=${seed}`,
+        `limits ${JSON.stringify(problem.limits)}`,
+        `launches ${JSON.stringify(kernel.launch(problem).map(({ values, workgroups }) => ({ ...values, workgroups })))}`,
+      ].join("\n");
+      const { output, strayWrites } = await runKernel(gpu, kernel, problem, inputs, weights);
+      const bound =
+        opCase.op.type === "softmax" ? { absolute: 1e-6 } : { absolute: opCase.tolerance * largest(linear.data) };
+      expect(output, context).toBeAllclose(expected, bound);
+      expect(strayWrites.slice(0, 10), `${strayWrites.length} stray writes: ${context}`).toEqual([]);
+    }
+  }
+  return [...ran];
+}
+
+/**
+ * The given limits; in a channel slice, the grid spread over three dimensions besides, as on a device that allows the
+ * fewest workgroups in each that the case can do with.
+ */
+function limitsFor(opCase: OpCase, placement: Placement, relu: boolean, limits: PlanLimits): PlanLimits {
+  if (!placement.channels) return limits;
+  const problem = problemOf(opCase, placement, relu, limits);
+  const most = candidates(problem)
+    .flatMap((kernel) => kernel.launch(problem))
+    .reduce((count, { workgroups: [x, y, z] }) => Math.max(count, x * y * z), 1);
+  return { ...limits, maxComputeWorkgroupsPerDimension: Math.max(2, Math.ceil(Math.cbrt(most))) };
+}
+
+function largest(data: Float32Array): number {
+  return data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
+
+/** The names of the registry's kernels for an op. */
+export function kernelsOf(op: Op["type"]): string[] {
+  return kernels
+    .filter((kernel) => kernel.op === op)
+    .map(({ name }) => name)
+    .sort();
+}

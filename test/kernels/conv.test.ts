@@ -1,0 +1,26 @@
+/** Every kernel that computes convolutions, on every convolution of the table. */
+
+import { expect, test } from "vitest";
+import { casesOf } from "../support/cases.ts";
+import { describeGpu, useGpu } from "../support/gpu.ts";
+import { checkCase, kernelsOf } from "./check_case.ts";
+
+describeGpu("convolution kernels on the GPU against the reference", () => {
+  const gpu = useGpu();
+  const ran = new Set<string>();
+
+  // The network runs its convolutions with the ReLU fused; of the awkward ones every second does: a kernel with it is
+  // another pipeline, and drivers take longer to compile one than to run it.
+  const cases = casesOf(["conv"], ["awkward", "network"]).map((each, index) => {
+    const relu = each.group === "network" || index % 2 === 0;
+    return { each, relu, name: `${each.name}${relu ? " + relu" : ""}` };
+  });
+
+  test.each(cases)("$name", async ({ each, relu }) => {
+    for (const kernel of await checkCase(gpu, each, { relu })) ran.add(kernel);
+  });
+
+  test("every kernel ran", () => {
+    expect([...ran].sort()).toEqual(kernelsOf("conv"));
+  });
+});

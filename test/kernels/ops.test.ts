@@ -1,0 +1,106 @@
+/** Every kernel but those of convolutions, on every case of the table; and what not-a-numbers come to. */
+
+import { describe, expect, test } from "vitest";
+import type { Op } from "../../src/graph/ops.ts";
+import { squareWindow } from "../../src/graph/ops/window.ts";
+import type { Shape, Tensor } from "../../src/graph/tensor.ts";
+import { candidates } from "../../src/plan/registry.ts";
+import { casesOf, drawCase, opCase } from "../support/cases.ts";
+import "../support/close.ts";
+import { describeGpu, useGpu } from "../support/gpu.ts";
+import { freshSeed } from "../support/random.ts";
+import { oddPlacement, problemOf, referenceOf, runKernel } from "../support/run_kernel.ts";
+import { checkCase, kernelsOf } from "./check_case.ts";
+
+const ops = ["pool_max", "pool_avg", "pool_global_avg", "lrn", "relu", "concat", "softmax", "fully_connected"] as const;
+
+describeGpu("kernels on the GPU against the reference", () => {
+  const gpu = useGpu();
+
+  describe.each(ops)("%s", (op) => {
+    const ran = new Set<string>();
+    const flavours = op === "fully_connected" ? [false, true] : [false];
+    const cases = casesOf([op], ["awkward", "network"]).flatMap((each) =>
+      flavours.map((relu) => ({ each, relu, name: `${each.name}${relu ? " + relu" : ""}` })),
+    );
+
+    test.each(cases)("$name", async ({ each, relu }) => {
+      for (const kernel of await checkCase(gpu, each, { relu })) ran.add(kernel);
+    });
+
+    test("every kernel ran", () => {
+      expect([...ran].sort()).toEqual(kernelsOf(op));
+    });
+  });
+
+  describe("values that are no numbers, and those at the end of the range", () => {
+    const odd = [NaN, Infinity, -Infinity, -0, 0, 3.4028234663852886e38, -3.4028234663852886e38, 1e-45, -1e-45];
+
+    // Rows -1 and 2 of a map of two, and such columns: every tap lies beside it.
+    const missing = { ...squareWindow(2, 1, 1), dilation: [3, 3] } as const;
+    const cases: [name: string, op: Op, shape: Shape, relu: boolean][] = [
+      ["relu", { type: "relu" }, [2, 3, 5, 7], false],
+      ["pool_max", { type: "pool_max", ...squareWindow(3, 2, 1), rounding: "ceil" }, [2, 3, 14, 13], false],
+      ["pool_max of one pixel", { type: "pool_max", ...squareWindow(1), rounding: "ceil" }, [1, 2, 9, 9], false],
+      [
+        "pool_max whose taps all miss the map",
+        { type: "pool_max", ...missing, rounding: "floor" },
+        [1, 3, 2, 2],
+        false,
+      ],
+      [
+        "pool_avg of such taps",
+        { type: "pool_avg", ...missing, rounding: "floor", countPadding: false },
+        [1, 3, 2, 2],
+        false,
+      ],
+      [
+        "pool_avg of padding",
+        { type: "pool_avg", ...missing, rounding: "floor", countPadding: true },
+        [1, 3, 2, 2],
+        false,
+      ],
+      [
+        "conv + relu",
+        { type: "conv", ...squareWindow(3, 1, 1), outChannels: 5, groups: 1, bias: true },
+        [1, 2, 8, 9],
+        true,
+      ],
+      [
+        "pointwise conv + relu",
+        { type: "conv", ...squareWindow(1), outChannels: 5, groups: 1, bias: true },
+        [1, 2, 8, 8],
+        true,
+      ],
+      ["fully_connected + relu", { type: "fully_connected", outFeatures: 9, bias: true }, [3, 4], true],
+    ];
+
+    test.each(cases)("%s", async (_, op, shape, relu) => {
+      const each = opCase(op, [shape]);
+      const seed = freshSeed();
+      const { inputs, weights } = drawCase(each, seed);
+      const { data } = inputs.get("input0")!;
+      // One in seven values is odd: sums over many would be no numbers everywhere.
+      const sums = op.type === "conv" || op.type === "fully_connected";
+      const kinds = sums ? odd.slice(0, 1) : odd;
+      for (let i = 0; i < data.length; i += 7) data[i] = kinds[(i / 7) % kinds.length];
+      const expected = referenceOf(each, inputs, weights, relu);
+      const problem = problemOf(each, oddPlacement, relu, gpu.limits);
+      for (const kernel of candidates(problem)) {
+        const { output, strayWrites } = await runKernel(gpu, kernel, problem, inputs, weights);
+        expect(withoutSigns(output), `${kernel.name}, GOOGLENET_TEST_SEED=${seed}`).toBeAllclose(
+          withoutSigns(expected),
+          {
+            absolute: sums ? 1e-5 : 0,
+          },
+        );
+        expect(strayWrites).toEqual([]);
+      }
+    });
+  });
+});
+
+/** −0 is as good as 0, and GPUs may flush what is smaller than the smallest normal number. */
+function withoutSigns({ shape, data }: Tensor): Tensor {
+  return { shape, data: data.map((value) => (Math.abs(value) < 1.2e-38 ? 0 : value)) };
+}
