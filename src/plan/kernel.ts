@@ -48,6 +48,8 @@ export interface Kernel<O extends Op = Op> {
   /** The file's module-scope constants that the loader may replace. */
   readonly tiles: readonly string[];
   accepts(problem: Problem<O>): boolean;
+  /** How much it is preferred to other kernels that accept the problem: 0 unless given. */
+  preference?(problem: Problem<O>): number;
   /** The dispatches that compute the problem: one, but for a concat, which takes one for each input not in place. */
   launch(problem: Problem<O>): readonly Launch[];
 }

@@ -1,4 +1,4 @@
-/** The limits of a device that a plan has to keep to; a GPUSupportedLimits will do. */
+/** The limits of a device that a plan has to keep to, and what it offers beyond them. */
 
 export interface PlanLimits {
   readonly maxBufferSize: number;
@@ -8,6 +8,8 @@ export interface PlanLimits {
   readonly maxComputeInvocationsPerWorkgroup: number;
   readonly maxComputeWorkgroupStorageSize: number;
   readonly maxStorageBuffersPerShaderStage: number;
+  /** Lanes of its smallest and largest subgroup, where the device has the feature "subgroups". */
+  readonly subgroup?: { readonly min: number; readonly max: number };
 }
 
 /** What every WebGPU implementation offers. */
@@ -22,4 +24,4 @@ export const defaultLimits: PlanLimits = {
 };
 
 /** Names of the limits, to copy them from a device or to ask an adapter for them. */
-export const planLimitNames = Object.keys(defaultLimits) as readonly (keyof PlanLimits)[];
+export const planLimitNames = Object.keys(defaultLimits) as readonly Exclude<keyof PlanLimits, "subgroup">[];

@@ -5,7 +5,7 @@ import { type PlanLimits, planLimitNames } from "../plan/limits.ts";
 import { gpuError } from "./errors.ts";
 
 /** Features that the engine uses where the adapter has them. */
-const wantedFeatures: readonly GPUFeatureName[] = ["timestamp-query"];
+const wantedFeatures: readonly GPUFeatureName[] = ["timestamp-query", "subgroups"];
 
 /**
  * A device with the adapter's own limits on buffers and workgroups, rather than WebGPU's defaults, which are too
@@ -25,9 +25,22 @@ export async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   }
 }
 
-/** The limits of a device that a plan has to keep to. */
-export function limitsOf(device: GPUDevice): PlanLimits {
-  return Object.fromEntries(planLimitNames.map((name) => [name, device.limits[name]])) as unknown as PlanLimits;
+/** What a plan has to keep to, and may use, on this device. */
+export function limitsOf({ limits, features, adapterInfo }: GPUDevice): PlanLimits {
+  return planLimits(limits, features, adapterInfo);
+}
+
+/** What a plan would have to keep to on a device that `openDevice` opens. */
+export function limitsOfAdapter({ limits, features, info }: GPUAdapter): PlanLimits {
+  return planLimits(limits, features, info);
+}
+
+function planLimits(limits: GPUSupportedLimits, features: GPUSupportedFeatures, info: GPUAdapterInfo): PlanLimits {
+  const numbers = Object.fromEntries(planLimitNames.map((name) => [name, limits[name]])) as unknown as PlanLimits;
+  const { subgroupMinSize: min, subgroupMaxSize: max } = info;
+  return features.has("subgroups") && min !== undefined && max !== undefined
+    ? { ...numbers, subgroup: { min, max } }
+    : numbers;
 }
 
 /** What people call an adapter. */

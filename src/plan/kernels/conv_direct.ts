@@ -35,14 +35,12 @@ export const convDirect: Kernel<Conv> = {
   tiles: ["TILE_CHANNELS", "TILE_COLUMNS", "TAPS", "STRIDE_X", "DILATION_X"],
   accepts: () => true,
   launch(problem: Problem<Conv>) {
-    const { layer, op, inputs, output, relu, limits } = problem;
-    const [, channels, inHeight, inWidth] = inputs[0].shape;
+    const { layer, op, output, relu, limits } = problem;
     const [batch, , outHeight, outWidth] = output.shape;
-    const { groups, kernel, stride, dilation, pad } = op;
+    const { groups, stride, dilation } = op;
     const outChannels = op.outChannels / groups;
     const tileChannels = outChannels <= 4 ? 4 : 8;
     const tileColumns = bestTile(outWidth, [7, 8, 6, 5, 4]);
-    const taps = largestDivisor(kernel[1], mostTaps);
     const { weight, bias } = convParameters(problem, tileChannels);
     const threads =
       batch * groups * Math.ceil(outChannels / tileChannels) * outHeight * Math.ceil(outWidth / tileColumns);
@@ -51,24 +49,11 @@ export const convDirect: Kernel<Conv> = {
       {
         values: {
           ...values,
-          ...placement(inputs[0], output),
-          inChannels: channels / groups,
-          inHeight,
-          inWidth,
-          groups,
-          outChannels,
-          outHeight,
-          outWidth,
-          kernelHeight: kernel[0],
-          kernelWidth: kernel[1],
-          strideY: stride[0],
-          dilationY: dilation[0],
-          padTop: pad.top,
-          padLeft: pad.left,
+          ...convLayer(problem),
           relu: Number(relu),
           TILE_CHANNELS: tileChannels,
           TILE_COLUMNS: tileColumns,
-          TAPS: taps,
+          TAPS: tapsFor(op),
           STRIDE_X: stride[1],
           DILATION_X: dilation[1],
         },
@@ -83,6 +68,34 @@ export const convDirect: Kernel<Conv> = {
     ];
   },
 };
+
+/** The fields of `Layer` that say what a convolution is, for every kernel that slides a window. */
+export function convLayer({ op, inputs, output }: Problem<Conv>) {
+  const [, channels, inHeight, inWidth] = inputs[0].shape;
+  const [, , outHeight, outWidth] = output.shape;
+  const { groups, kernel, stride, dilation, pad } = op;
+  return {
+    ...placement(inputs[0], output),
+    inChannels: channels / groups,
+    inHeight,
+    inWidth,
+    groups,
+    outChannels: op.outChannels / groups,
+    outHeight,
+    outWidth,
+    kernelHeight: kernel[0],
+    kernelWidth: kernel[1],
+    strideY: stride[0],
+    dilationY: dilation[0],
+    padTop: pad.top,
+    padLeft: pad.left,
+  };
+}
+
+/** How many of a kernel's columns are walked at once. */
+export function tapsFor({ kernel }: Conv): number {
+  return largestDivisor(kernel[1], mostTaps);
+}
 
 function largestDivisor(value: number, most: number): number {
   let divisor = Math.min(value, most);

@@ -24,7 +24,8 @@ const layer = [
   "pixels",
 ] as const;
 
-function isPointwise({ kernel, stride, pad, groups }: Conv): boolean {
+/** Whether a convolution is a product of its weights with each image's pixels as they lie. */
+export function isPointwise({ kernel, stride, pad, groups }: Conv): boolean {
   return (
     [...kernel, ...stride, groups].every((extent) => extent === 1) &&
     Object.values(pad).every((extent: number) => extent === 0)
