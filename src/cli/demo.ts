@@ -6,8 +6,6 @@ import { googLeNet } from "../graph/googlenet.ts";
 import { inferShapesForBatch, type ShapedGraph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
-import { INPUT_SIDE, preprocess } from "../image/preprocess.ts";
-import { decodeImage } from "../node/decode.ts";
 import { fetchWeights } from "../node/fetch-weights.ts";
 import { samplePicture } from "../node/package.ts";
 import { findWeights, readManifest, weightsFolder } from "../node/weights-manifest.ts";
@@ -16,8 +14,10 @@ import { ranking, rankingTable } from "./classify.ts";
 import type { Context } from "./context.ts";
 import { type Engine, openEngine } from "./engine.ts";
 import { formatTable, formatTime, significant } from "./format.ts";
+import { pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
+import { median } from "./statistics.ts";
 import { loadChosen, STAND_IN } from "./weights-choice.ts";
 
 /** A server that says nothing for this long is taken for one that can't be reached. */
@@ -34,11 +34,11 @@ export async function demo(options: NetworkOptions, context: Context): Promise<n
   }
   const { weights, name: weightsName } = await loadChosen(source, shaped.parameters);
 
-  const input = await samplePictureTensor();
+  const input = await pictureTensor();
   using engine = await openDemoEngine(graph, weights, options, context);
   const { outputs, times } = await timeRuns(engine, input, context);
   const best = ranking(outputs["prob"].data, 5);
-  const median = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)];
+
   const check =
     engine.backend === "webgpu" ? await checkAgainstReference(shaped, weights, input, outputs, context) : null;
   signal.throwIfAborted();
@@ -51,7 +51,7 @@ export async function demo(options: NetworkOptions, context: Context): Promise<n
       adapter: engine.adapter,
       precision: "f32",
       weights: weightsName,
-      ms: median,
+      ms: median(times),
       ...(problem === undefined ? {} : { weightsProblem: problem }),
       ...(check ? { maxAbsError: check.maxAbs, pass: check.pass, referenceMs: check.milliseconds } : {}),
     });
@@ -60,7 +60,7 @@ export async function demo(options: NetworkOptions, context: Context): Promise<n
       ["Picture", `${samplePicture} (the project's own)`],
       ["Weights", weightsName],
       ["Runs on", `${engine.adapter} (${engine.backend === "cpu" ? "the CPU reference" : "WebGPU"})`],
-      ["Inference", `${formatTime(median)} (median of ${times.length}, batch 1)`],
+      ["Inference", `${formatTime(median(times))} (median of ${times.length}, batch 1)`],
     ];
     if (check) {
       const { green, red } = terminal.colors;
@@ -118,12 +118,6 @@ async function openDemoEngine(
     context.terminal.complain(`no WebGPU adapter (${error.message}): running on the CPU reference instead`);
     return openEngine(graph, weights, { backend: "cpu", batch: 1 }, context);
   }
-}
-
-async function samplePictureTensor(): Promise<Tensor> {
-  const data = new Float32Array(3 * INPUT_SIDE * INPUT_SIDE);
-  preprocess(await decodeImage(samplePicture, samplePicture), "squash256", data);
-  return { shape: [1, 3, INPUT_SIDE, INPUT_SIDE], data };
 }
 
 async function timeRuns(

@@ -32,8 +32,16 @@ export function addOutputOptions(command: Command): Command {
     .option("--quiet", "no notes and no progress on standard error");
 }
 
-/** Options of every command that runs the network; `batch` says what its own option does. */
-export function addNetworkOptions(command: Command, batch = "pictures that go through the network at once"): Command {
+/**
+ * Options of every command that runs the network.
+ *
+ * @param batch what the command's own `--batch` is for
+ */
+export function addNetworkOptions(
+  command: Command,
+  batch = "pictures that go through the network at once",
+  parseBatch: (value: string) => number | readonly number[] = wholeNumber("--batch", 1, MAX_BATCH),
+): Command {
   command
     .addOption(
       new Option(
@@ -44,9 +52,18 @@ export function addNetworkOptions(command: Command, batch = "pictures that go th
     .addOption(choice("--backend <NAME>", "what computes (default: webgpu)", ["webgpu", "cpu"]))
     .addOption(new Option("--adapter <TEXT>", "the WebGPU adapter whose name has this in it"))
     .addOption(choice("--precision <TYPE>", "type of the numbers", ["f32", "f16"]).argParser(parsePrecision))
-    .addOption(new Option("--batch <N>", batch).argParser(wholeNumber("--batch", 1, MAX_BATCH)))
+    .addOption(new Option("--batch <N>", batch).argParser(parseBatch))
     .addOption(choice("--heads <WHICH>", "with the auxiliary classifiers (all) or without", ["main", "all"], "main"));
   return addOutputOptions(command);
+}
+
+/** Takes an option to come: known, so that it can be said, but not shown. */
+export function addLater(command: Command, flags: string): Command {
+  const option = new Option(flags).hideHelp();
+  command.on(`option:${option.name()}`, () => {
+    throw new EngineError("usage", `--${option.name()}`, "it is not there yet", "leave it out");
+  });
+  return command.addOption(option);
 }
 
 /** An option whose value is one of a few. */
@@ -110,7 +127,7 @@ export interface Pair {
 }
 
 export function invalid(name: string, value: string, wanted: string): EngineError {
-  return new EngineError("usage", name, `${JSON.stringify(value)} is not what it takes`, `give ${wanted}`);
+  return new EngineError("usage", name, `it can't be ${JSON.stringify(value)}`, `give ${wanted}`);
 }
 
 /** Reads how many crops of a picture are looked at. */

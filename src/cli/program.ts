@@ -6,6 +6,7 @@ import { googlenetVersion } from "../node/package.ts";
 import type { ClassifyOptions } from "./classify.ts";
 import type { Context } from "./context.ts";
 import {
+  addLater,
   addNetworkOptions,
   addOutputOptions,
   type NetworkOptions,
@@ -16,9 +17,14 @@ import {
   seconds,
   wholeNumber,
 } from "./options.ts";
+import type { BenchOptions } from "./bench.ts";
+import type { DevicesOptions } from "./devices.ts";
+import type { ProfileOptions } from "./profile.ts";
 import { exitStatus } from "./report.ts";
+import type { RunOptions } from "./run.ts";
+import type { VerifyOptions } from "./verify.ts";
 
-/** Options of commands to come: known, so that it can be said. */
+/** Commands to come: known, so that it can be said. */
 const laterCommands = ["tune", "evaluate"];
 
 /**
@@ -45,6 +51,9 @@ export async function parse(argv: readonly string[], context: Context): Promise<
   return status;
 }
 
+/** Adds a command that shows how it is used. */
+type Define = (name: string, description: string, examples: readonly string[]) => Command;
+
 function defineProgram(context: Context, end: (status: number) => void): Command {
   const program = new Command("googlenet")
     .description("GoogLeNet on WebGPU, with hand-written WGSL kernels. Without a command: a demonstration.")
@@ -53,7 +62,7 @@ function defineProgram(context: Context, end: (status: number) => void): Command
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .configureHelp({ showGlobalOptions: false });
-  const define = (name: string, description: string, examples: readonly string[]) => {
+  const define: Define = (name, description, examples) => {
     const lines = examples.map((example) => `  $ ${example}`).join("\n");
     return program.command(name).description(description).addHelpText("after", `\nExamples:\n${lines}\n`);
   };
@@ -77,9 +86,110 @@ function defineProgram(context: Context, end: (status: number) => void): Command
   ).action(async (paths: string[], options: ClassifyOptions) =>
     end(await (await import("./classify.ts")).classify(paths, options, context)),
   );
+
+  addNetworkOptions(
+    define("run", "run a model on arrays and write any of its blobs as float32 arrays", [
+      "googlenet run googlenet --input data=batch.npy --output prob=prob.npy",
+      "googlenet run googlenet --input data=batch.npy --output inception_3a/output=3a.npy --output prob=prob.npy",
+    ])
+      .argument("<MODEL>", "googlenet, the built-in network")
+      .option(
+        "--input <NAME=FILE.npy>",
+        "an input: data, N×3×H×W, planes B, G, R less their means",
+        parsePair("--input"),
+      )
+      .option("--output <NAME=FILE.npy>", "a blob to write (repeatable)", parsePair("--output")),
+    "images that go through the network at once (default: as many as the array has)",
+  ).action(async (model: string, options: RunOptions) =>
+    end(await (await import("./run.ts")).run(model, options, context)),
+  );
+
+  addNetworkOptions(
+    define("verify", "check WebGPU against the CPU reference, blob by blob", [
+      "googlenet verify",
+      "googlenet verify --against blobs/ --input data=batch.npy",
+      "googlenet verify --backend cpu --write blobs/",
+    ])
+      .option("--against <DIR>", "check against arrays: NAME.npy with # for /, instead of the CPU reference")
+      .option("--write <DIR>", "write the blobs as such arrays")
+      .option("--image <FILE>", "the picture to run on (default: the project's own)")
+      .option("--input <data=FILE.npy>", "the array to run on", parsePair("--input")),
+    "images at once: the picture, then noise (default: 1)",
+  ).action(async (options: VerifyOptions) => end(await (await import("./verify.ts")).verify(options, context)));
+
+  addNetworkOptions(
+    define("plan", "print the execution table: step, kernel, constants, workgroups, slots, bytes, MACs", [
+      "googlenet plan",
+      "googlenet plan --batch 64 --json",
+    ]),
+    "images at once (default: 1)",
+  ).action(async (options: NetworkOptions) => end(await (await import("./plan.ts")).plan(options, context)));
+
+  const bench = addNetworkOptions(
+    define("bench", "time inference, and check what was timed", [
+      "googlenet bench",
+      "googlenet bench --batch 1,8 --runs 20 --json",
+    ])
+      .option("--runs <N>", "timed runs of each batch size", wholeNumber("--runs", 1, 100_000))
+      .option(
+        "--seconds <S>",
+        "time to spend on each batch size (default: 10, at most 50 runs)",
+        seconds("--seconds", 3600),
+      )
+      .option("--warmups <N>", "runs before those that are timed", wholeNumber("--warmups", 1, 1000))
+      .option("--unsafe", "without Dawn's validation and bounds checks"),
+    "batch sizes, say 1,8 (default: 1)",
+    parseBatches,
+  ).action(async (options: BenchOptions) => end(await (await import("./bench.ts")).bench(options, context)));
+  addLater(bench, "--peers");
+
+  const profile = addNetworkOptions(
+    define("profile", "time each step on the GPU by timestamp queries", [
+      "googlenet profile",
+      "googlenet profile --batch 8 --runs 20",
+    ]).option("--runs <N>", "runs, of which the medians are printed", wholeNumber("--runs", 1, 100_000), 5),
+    "images at once (default: 1)",
+  ).action(async (options: ProfileOptions) => end(await (await import("./profile.ts")).profile(options, context)));
+  addLater(profile, "--html <FILE>");
+
+  addOutputOptions(
+    define("devices", "list the WebGPU adapters, their limits and features, and what is missing", [
+      "googlenet devices",
+      "googlenet devices --json",
+    ]).option("--adapter <TEXT>", "only those whose name has this in it"),
+  ).action(async (options: DevicesOptions) => end(await (await import("./devices.ts")).devices(options, context)));
+
+  defineWeights(define, context, end);
   return program;
 }
-void addOutputOptions;
-void parseBatches;
-void parsePair;
-void seconds;
+
+function defineWeights(define: Define, context: Context, end: (status: number) => void): void {
+  const weights = define("weights", "obtain, describe and convert trained weights", [
+    "googlenet weights fetch",
+    "googlenet weights info bvlc_googlenet.caffemodel",
+    "googlenet weights convert bvlc_googlenet.caffemodel bvlc_googlenet.safetensors",
+  ]);
+  // Commander would print the whole help for an error.
+  weights.argument("[COMMAND]").action((name?: string) => {
+    const problem = name === undefined ? "there is nothing to do" : `there is no command "${name}"`;
+    throw new EngineError("usage", "weights", problem, "give fetch, info FILE or convert IN OUT");
+  });
+  addOutputOptions(
+    weights
+      .command("fetch")
+      .description("download trained weights and check them; nothing happens where they are there already")
+      .argument("[NAME]", "which, of those in weights/manifest.json (default: the first)"),
+  ).action(async (name: string | undefined) => end(await (await import("./weights.ts")).weightsFetch(name, context)));
+  addOutputOptions(
+    weights.command("info").description("say what a weights file is").argument("<FILE>", ".safetensors or .caffemodel"),
+  ).action(async (file: string) => end(await (await import("./weights.ts")).weightsInfo(file, context)));
+  addOutputOptions(
+    weights
+      .command("convert")
+      .description("write weights in another format, the one that the new file's name ends in")
+      .argument("<IN>", ".safetensors or .caffemodel")
+      .argument("<OUT>", "a name that ends in .safetensors or .caffemodel"),
+  ).action(async (input: string, output: string) =>
+    end(await (await import("./weights.ts")).weightsConvert(input, output, context)),
+  );
+}

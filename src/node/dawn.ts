@@ -10,15 +10,18 @@ export interface DawnOptions {
   readonly adapter?: string;
   /** Switches Dawn's validation and bounds checks off: faster, and silent about mistakes. */
   readonly unsafe?: boolean;
+  /** Timestamps to the nanosecond, for measuring; otherwise Dawn coarsens them, as pages must not time others. */
+  readonly exactTimestamps?: boolean;
 }
 
 const unsafeFeatures = ["skip_validation", "disable_robustness"];
 
 /** A started Dawn. It must stay in scope while anything made through it is used. */
-export function startDawn({ adapter, unsafe = false }: DawnOptions = {}): GPU {
+export function startDawn({ adapter, unsafe = false, exactTimestamps = false }: DawnOptions = {}): GPU {
   const flags: string[] = [];
   if (adapter !== undefined) flags.push(`adapter=${adapter}`);
   if (unsafe) flags.push(`enable-dawn-features=allow_unsafe_apis,${unsafeFeatures.join(",")}`);
+  if (exactTimestamps) flags.push("disable-dawn-features=timestamp_quantization");
   return create(flags);
 }
 

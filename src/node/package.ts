@@ -14,7 +14,7 @@ export function googlenetVersion(): string {
 /** The version of a dependency, or null where it isn't there. */
 export function dependencyVersion(name: string): string | null {
   try {
-    return versionIn(new URL(`../package.json`, import.meta.resolve(`${name}/package.json`)));
+    return versionIn(new URL(import.meta.resolve(`${name}/package.json`)));
   } catch {
     return null;
   }

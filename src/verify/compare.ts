@@ -30,7 +30,7 @@ export interface BlobVerdict {
  */
 export function compareBlob(blob: ValueId, actual: Tensor, expected: Tensor, kind: BlobKind): BlobVerdict {
   if (!sameShape(actual.shape, expected.shape)) {
-    return incomparable(blob, actual.shape, `it should be compared with ${formatShape(expected.shape)}`);
+    return incomparable(blob, actual.shape, `${formatShape(expected.shape)} was expected`);
   }
   let maxAbs = 0;
   let magnitude = 0;

@@ -1,0 +1,215 @@
+/** `bench`: how long inference takes, of outputs that were checked. */
+
+import { runReference } from "../cpu/reference.ts";
+import { EngineError } from "../errors.ts";
+import { googLeNet } from "../graph/googlenet.ts";
+import { type Graph, inferShapesForBatch } from "../graph/graph.ts";
+import { elementCount, type Tensor } from "../graph/tensor.ts";
+import type { Weights } from "../graph/weights.ts";
+import { describeEnvironment } from "../node/environment.ts";
+import { tolerances } from "../verify/compare.ts";
+import type { Context } from "./context.ts";
+import { type Engine, openEngine, type Tensors } from "./engine.ts";
+import { formatTable, formatTime, significant } from "./format.ts";
+import { batchOf, pictureTensor } from "./inputs.ts";
+import type { NetworkOptions } from "./options.ts";
+import { exitStatus } from "./report.ts";
+import { median, quantile } from "./statistics.ts";
+import { anyWeights } from "./weights-choice.ts";
+
+export interface BenchOptions extends Omit<NetworkOptions, "batch"> {
+  readonly batch?: readonly number[];
+  readonly runs?: number;
+  readonly seconds?: number;
+  readonly warmups?: number;
+  readonly unsafe?: boolean;
+}
+
+const USUAL_SECONDS = 10;
+const USUAL_RUNS = 50;
+const LEAST_RUNS = 3;
+const USUAL_WARMUPS = { webgpu: 3, cpu: 1 } as const;
+/** The CPU reference takes seconds an image: a batch holds these many different images, over and over. */
+const DISTINCT_IMAGES = 2;
+
+/** One case, as JSON has it. */
+interface Case {
+  readonly engine: "googlenet-wgsl";
+  readonly backend: Engine["backend"];
+  readonly adapter: string;
+  readonly precision: "f32";
+  readonly batch: number;
+  readonly medianMs: number;
+  readonly minMs: number;
+  readonly p95Ms: number;
+  readonly imagesPerSecond: number;
+  /** From no device to the first probabilities: opening it, planning, compiling, uploading weights, one run. */
+  readonly coldMs: number;
+  /** Whether the output of every run was compared with the reference and was within tolerance. */
+  readonly checked: boolean;
+  readonly maxAbsError: number;
+  readonly runs: number;
+  readonly warmups: number;
+}
+
+export async function bench(options: BenchOptions, context: Context): Promise<number> {
+  const { terminal, signal } = context;
+  const { batch: batches = [1] } = options;
+  const graph = googLeNet({ heads: options.heads });
+  const { weights, name: weightsName } = await anyWeights(
+    options.weights,
+    inferShapesForBatch(graph, 1).parameters,
+    context,
+  );
+  const picture = await pictureTensor();
+  const distinct = Math.min(Math.max(...batches), DISTINCT_IMAGES);
+  const expected = await referenceProbabilities(graph, weights, batchOf(picture, distinct), context);
+
+  const cases: Case[] = [];
+  for (const batch of batches) {
+    signal.throwIfAborted();
+    const measured = await measure(graph, weights, batchOf(picture, batch, distinct), expected, options, context);
+    if (cases.length === 0) await printEnvironment(measured.adapter, weightsName, options, context);
+    cases.push(measured);
+    if (terminal.json) await terminal.printJson(measured);
+  }
+  if (!terminal.json) {
+    await terminal.print(`${table(cases)}\n`);
+    await terminal.print("cold: from no device to the first probabilities (device, plan, kernels, weights, one run)");
+  }
+  const wrong = cases.find(({ checked }) => !checked);
+  if (wrong) {
+    throw new EngineError(
+      "check",
+      `batch ${wrong.batch}`,
+      `its probabilities are off by ${significant(wrong.maxAbsError, 2)} (tolerance ${tolerances.probability})`,
+      "see `googlenet verify` for where; times of wrong results mean nothing",
+    );
+  }
+  return exitStatus.done;
+}
+
+async function measure(
+  graph: Graph,
+  weights: Weights,
+  data: Tensor,
+  expected: Float32Array,
+  { backend = "webgpu", adapter, unsafe = false, warmups = USUAL_WARMUPS[backend], runs, seconds }: BenchOptions,
+  context: Context,
+): Promise<Case> {
+  const batch = data.shape[0];
+  const mostRuns = runs ?? (seconds === undefined ? USUAL_RUNS : Infinity);
+  const mostMilliseconds = 1000 * (seconds ?? (runs === undefined ? USUAL_SECONDS : Infinity));
+  const coldStart = performance.now();
+  using engine = await openEngine(graph, weights, { backend, adapter, unsafe, batch }, context);
+  let outputs = await engine.run({ data });
+  const coldMs = performance.now() - coldStart;
+  let maxAbsError = largestError(outputs, expected);
+  for (let run = 1; run < warmups; run++) outputs = await engine.run({ data });
+
+  const times: number[] = [];
+  const bar = context.terminal.progress(`Batch ${batch}`, 100, " %");
+  const start = performance.now();
+  while (times.length < mostRuns && (times.length < LEAST_RUNS || performance.now() - start < mostMilliseconds)) {
+    context.signal.throwIfAborted();
+    const before = performance.now();
+    outputs = await engine.run({ data });
+    times.push(performance.now() - before);
+    maxAbsError = worse(maxAbsError, largestError(outputs, expected));
+    bar.update(Math.floor(100 * Math.max(times.length / mostRuns, (performance.now() - start) / mostMilliseconds)));
+  }
+  bar.stop();
+  const medianMs = median(times);
+  return {
+    engine: "googlenet-wgsl",
+    backend: engine.backend,
+    adapter: engine.adapter,
+    precision: "f32",
+    batch,
+    medianMs,
+    minMs: Math.min(...times),
+    p95Ms: quantile(times, 0.95),
+    imagesPerSecond: (1000 * batch) / medianMs,
+    coldMs,
+    checked: maxAbsError <= tolerances.probability,
+    maxAbsError,
+    runs: times.length,
+    warmups,
+  };
+}
+
+/** The reference's probabilities, image after image. */
+async function referenceProbabilities(
+  graph: Graph,
+  weights: Weights,
+  data: Tensor,
+  { terminal, signal }: Context,
+): Promise<Float32Array> {
+  const shaped = inferShapesForBatch(graph, data.shape[0]);
+  const bar = terminal.progress("CPU reference", shaped.nodes.length, " layers");
+  try {
+    const onProgress = (done: number) => bar.update(done);
+    const outputs = await runReference(shaped, weights, new Map([["data", data]]), { signal, onProgress });
+    return outputs.get("prob")!.data;
+  } finally {
+    bar.stop();
+  }
+}
+
+/** The largest difference of a batch whose images repeat from a reference that has each once. */
+function largestError({ prob }: Tensors, expected: Float32Array): number {
+  let largest = 0;
+  for (let i = 0; i < elementCount(prob.shape); i++) {
+    largest = worse(largest, Math.abs(prob.data[i] - expected[i % expected.length]));
+  }
+  return largest;
+}
+
+/** The larger, or what is not a number. */
+function worse(a: number, b: number): number {
+  return Math.max(a, b);
+}
+
+async function printEnvironment(
+  adapter: string,
+  weights: string,
+  { unsafe = false }: BenchOptions,
+  { terminal }: Context,
+): Promise<void> {
+  const environment = { adapter, ...describeEnvironment(), weights, validation: !unsafe };
+  if (terminal.json) {
+    await terminal.printJson({ environment });
+    return;
+  }
+  const { version, commit, date, webgpu, node, cpu, cores, os } = environment;
+  const rows = [
+    ["adapter", adapter],
+    ["machine", `${cpu}, ${cores} cores, ${os}`],
+    [
+      "software",
+      `googlenet-wgsl ${version}${commit === null ? "" : ` (${commit})`}, webgpu ${webgpu}, Node.js ${node}`,
+    ],
+    ["weights", weights],
+    ["date", date],
+  ];
+  if (unsafe) rows.push(["unsafe", "Dawn's validation and bounds checks are off"]);
+  await terminal.print(`${formatTable(rows)}\n`);
+}
+
+function table(cases: readonly Case[]): string {
+  const head = ["backend", "batch", "median", "min", "p95", "images/s", "cold", "runs", "max error", "checked"];
+  const align = ["left", ...head.slice(1, -1).map(() => "right" as const)] as const;
+  const rows = cases.map((each) => [
+    each.backend,
+    each.batch,
+    formatTime(each.medianMs),
+    formatTime(each.minMs),
+    formatTime(each.p95Ms),
+    significant(each.imagesPerSecond, 3),
+    formatTime(each.coldMs),
+    each.runs,
+    each.maxAbsError.toExponential(1),
+    each.checked ? "yes" : "NO",
+  ]);
+  return formatTable(rows, { head, align });
+}

@@ -1,0 +1,119 @@
+/** `plan`: how the network is executed, step by step, without executing it. */
+
+import { EngineError } from "../errors.ts";
+import { googLeNet } from "../graph/googlenet.ts";
+import { inferShapesForBatch } from "../graph/graph.ts";
+import { openAdapter } from "../node/dawn.ts";
+import { findWeights } from "../node/weights-manifest.ts";
+import { defaultLimits, type PlanLimits } from "../plan/limits.ts";
+import { peakBytes, type Plan, type Step, weightBytes } from "../plan/plan.ts";
+import { largestBatch, planGraph, splitBatch } from "../plan/planner.ts";
+import { adapterName, limitsOfAdapter } from "../webgpu/device.ts";
+import type { Context } from "./context.ts";
+import { formatBytes, formatTable } from "./format.ts";
+import type { NetworkOptions } from "./options.ts";
+import { exitStatus } from "./report.ts";
+import { loadChosen, STAND_IN } from "./weights-choice.ts";
+
+/** The steps of the plan that `classify` and `bench` run for this batch on this device. */
+export async function plan(options: NetworkOptions, context: Context): Promise<number> {
+  const { terminal } = context;
+  const { heads, batch = 1 } = options;
+  const graph = googLeNet({ heads });
+  const single = inferShapesForBatch(graph, 1);
+  await checkWeights(options, single.parameters, context);
+  const { limits, source } = await limitsFor(options);
+  terminal.note(`planned for the limits of ${source}`);
+  // As a session does with a batch that the device can't hold.
+  const most = largestBatch(single, limits, batch);
+  const parts = most === 0 ? [batch] : splitBatch(batch, most);
+  if (parts.length > 1) {
+    terminal.note(`a batch of ${batch} is run as ${parts.length} of up to ${parts[0]}, which is the plan below`);
+  }
+  const planned = planGraph(inferShapesForBatch(graph, parts[0]), limits);
+  await (terminal.json ? printJson(planned, source, context) : printTable(planned, context));
+  return exitStatus.done;
+}
+
+/** A plan hangs on no weights; those that are named should fit it all the same. */
+async function checkWeights(
+  { weights }: NetworkOptions,
+  parameters: Parameters<typeof loadChosen>[1],
+  { terminal }: Context,
+): Promise<void> {
+  const choice = await findWeights(weights);
+  if (weights !== undefined && choice) await loadChosen(choice.source, parameters);
+  else if (!choice) terminal.note(`no trained weights: planned for ${STAND_IN}, which makes no difference to a plan`);
+}
+
+/** The adapter's limits; without one, unless it was asked for, what every WebGPU device offers. */
+async function limitsFor({ backend, adapter }: NetworkOptions): Promise<{ limits: PlanLimits; source: string }> {
+  const standard = { limits: defaultLimits, source: "WebGPU's defaults" };
+  if (backend === "cpu") return standard;
+  try {
+    const found = await openAdapter(adapter === undefined ? {} : { adapter });
+    return { limits: limitsOfAdapter(found), source: adapterName(found) };
+  } catch (error) {
+    const wanted = backend !== undefined || adapter !== undefined;
+    if (wanted || !(error instanceof EngineError) || error.code !== "adapter") throw error;
+    return { ...standard, source: `${standard.source} (there is no adapter)` };
+  }
+}
+
+async function printJson(planned: Plan, limits: string, { terminal }: Context): Promise<void> {
+  for (const step of planned.steps) {
+    await terminal.printJson({
+      step: step.name,
+      kernel: step.kernel,
+      constants: { ...step.tiles, ...step.constants },
+      workgroups: step.workgroups,
+      slots: slotsOf(step),
+      bytes: step.bytes,
+      macs: step.macs,
+    });
+  }
+  await terminal.printJson({
+    steps: planned.steps.length,
+    dispatches: planned.steps.length,
+    peakBytes: peakBytes(planned),
+    unplannedBytes: planned.unplannedBytes,
+    weightBytes: weightBytes(planned),
+    macs: planned.macs,
+    parameters: planned.parameterCount,
+    batch: planned.batch,
+    slots: planned.slots.length,
+    limits,
+  });
+}
+
+async function printTable(planned: Plan, { terminal }: Context): Promise<void> {
+  const rows = planned.steps.map((step, index) => [
+    index + 1,
+    step.name,
+    step.kernel,
+    step.workgroups.join("×"),
+    slotsOf(step).join(" "),
+    formatBytes(step.bytes),
+    step.macs === 0 ? "" : `${(step.macs / 1e6).toFixed(1)} M`,
+    Object.entries({ ...step.tiles, ...step.constants })
+      .map(([name, value]) => `${name}=${value}`)
+      .join(" "),
+  ]);
+  const head = ["", "step", "kernel", "workgroups", "slots", "bytes", "MACs", "constants"];
+  const align = ["right", "left", "left", "right", "left", "right", "right", "left"] as const;
+  await terminal.print(formatTable(rows, { head, align }));
+  await terminal.print("");
+  await terminal.print(
+    `${planned.steps.length} steps for a batch of ${planned.batch}: ${(planned.macs / 1e6).toFixed(1)} M multiply-accumulates, ` +
+      `${planned.parameterCount.toLocaleString("en")} parameters (${formatBytes(weightBytes(planned))} packed)`,
+  );
+  await terminal.print(
+    `activation memory reduced from ${formatBytes(planned.unplannedBytes)} to ${formatBytes(peakBytes(planned))} ` +
+      `in ${planned.slots.length} slots (${planned.slots.map(formatBytes).join(", ")})`,
+  );
+}
+
+/** The activation buffers that a step binds, in the order of the kernel's bindings. */
+function slotsOf({ bindings }: Step): number[] {
+  return bindings.flatMap((binding) => (binding.kind === "slot" ? [binding.slot] : []));
+}

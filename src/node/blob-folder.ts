@@ -1,0 +1,66 @@
+/** Folders of blobs: NAME.npy each, with `#` for every `/` of the name. */
+
+import { mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { EngineError } from "../errors.ts";
+import type { ValueId } from "../graph/graph.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { readArray, writeArray } from "./arrays.ts";
+import { describeSystemError } from "./system-errors.ts";
+
+const EXTENSION = ".npy";
+
+export interface BlobFolder {
+  /** The blobs that were read, or why one could not be. */
+  readonly blobs: ReadonlyMap<ValueId, Tensor | EngineError>;
+  /** Array files that are named like none of the blobs. */
+  readonly others: readonly string[];
+}
+
+/** The file name of a blob. */
+export function blobFile(blob: ValueId): string {
+  return blob.replaceAll("/", "#") + EXTENSION;
+}
+
+/**
+ * Reads those of the blobs that a folder has.
+ *
+ * @throws EngineError "array" where the folder can't be read
+ */
+export async function readBlobFolder(folder: string, blobs: Iterable<ValueId>): Promise<BlobFolder> {
+  let files: string[];
+  try {
+    files = (await readdir(folder)).filter((file) => file.endsWith(EXTENSION)).sort();
+  } catch (error) {
+    const { problem, remedy } = describeSystemError(error);
+    throw new EngineError("array", folder, `cannot be read: ${problem}`, remedy, { cause: error });
+  }
+  const byFile = new Map([...blobs].map((blob) => [blobFile(blob), blob]));
+  const read = new Map<ValueId, Tensor | EngineError>();
+  for (const file of files) {
+    const blob = byFile.get(file);
+    if (blob === undefined) continue;
+    try {
+      read.set(blob, await readArray(join(folder, file)));
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      read.set(blob, error);
+    }
+  }
+  return { blobs: read, others: files.filter((file) => !byFile.has(file)) };
+}
+
+/**
+ * Writes blobs into a folder, which is made where it is missing.
+ *
+ * @throws EngineError "write"
+ */
+export async function writeBlobFolder(folder: string, blobs: ReadonlyMap<ValueId, Tensor>): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    const { problem, remedy } = describeSystemError(error);
+    throw new EngineError("write", folder, `cannot be made: ${problem}`, remedy, { cause: error });
+  }
+  for (const [blob, tensor] of blobs) await writeArray(join(folder, blobFile(blob)), tensor);
+}

@@ -1,0 +1,87 @@
+/** Every blob of a network on WebGPU, blob by blob beside what it should be. */
+
+import type { Graph, ShapedGraph, ValueId } from "../graph/graph.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { Weights } from "../graph/weights.ts";
+import type { KernelSource } from "../webgpu/kernel_source.ts";
+import { Session } from "../webgpu/session.ts";
+import { type BlobKind, type BlobVerdict, compareBlob, incomparable } from "./compare.ts";
+
+/** Blobs by name. */
+export type Blobs = ReadonlyMap<ValueId, Tensor>;
+
+export interface WebgpuBlobsOptions {
+  readonly device: GPUDevice;
+  readonly kernels: KernelSource;
+  /** The blobs that are asked for. */
+  readonly wanted: ReadonlySet<ValueId>;
+  /** Told how many of the pipelines are ready. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Runs the graph on a device as `Session` does unless asked otherwise, and reads the wanted blobs: the outputs from a
+ * run that reads nothing else, as everybody makes it, the others from a second one. Blobs that fusion removed come
+ * from a session without it.
+ */
+export async function webgpuBlobs(
+  graph: Graph,
+  weights: Weights,
+  inputs: Readonly<Record<ValueId, Tensor>>,
+  { device, kernels, wanted, onProgress }: WebgpuBlobsOptions,
+): Promise<Map<ValueId, Tensor>> {
+  const batch = Object.values(inputs)[0].shape[0];
+  const options = { device, kernels, batch, ...(onProgress ? { onProgress } : {}) };
+  const blobs = new Map<ValueId, Tensor>();
+  const keep = (tensors: Readonly<Record<ValueId, Tensor>>) => {
+    for (const [id, tensor] of Object.entries(tensors)) if (wanted.has(id)) blobs.set(id, tensor);
+  };
+  {
+    using session = await Session.create(graph, weights, options);
+    keep(await session.run(inputs));
+    const { values } = await session.plan(batch);
+    const others = Object.keys(values).filter((id) => wanted.has(id) && !blobs.has(id));
+    if (others.length > 0) keep(await session.run(inputs, { outputs: others }));
+  }
+  const removed = [...wanted].filter((id) => !blobs.has(id));
+  if (removed.length > 0) {
+    using session = await Session.create(graph, weights, { ...options, fuse: false });
+    keep(await session.run(inputs, { outputs: removed }));
+  }
+  return blobs;
+}
+
+export interface Verification {
+  /** A verdict on each expected blob, in the graph's order. */
+  readonly verdicts: readonly BlobVerdict[];
+  readonly pass: boolean;
+  /** The first blob, in the graph's order, that misses its tolerance. */
+  readonly firstFailure: ValueId | null;
+  /** The blob that is furthest off, by its largest difference over its largest magnitude. */
+  readonly worst: ValueId | null;
+}
+
+/** Compares blobs with what they should be. Without anything to compare it does not pass. */
+export function verifyBlobs({ graph, shapes }: ShapedGraph, actual: Blobs, expected: Blobs): Verification {
+  const probabilities = new Set(graph.nodes.filter(({ op }) => op.type === "softmax").map(({ output }) => output));
+  const verdicts = [...shapes.keys()].flatMap((id) => {
+    const wanted = expected.get(id);
+    if (!wanted) return [];
+    const kind: BlobKind = probabilities.has(id) ? "probability" : "activation";
+    const found = actual.get(id);
+    return [found ? compareBlob(id, found, wanted, kind) : incomparable(id, wanted.shape, "it was not computed")];
+  });
+  return {
+    verdicts,
+    pass: verdicts.length > 0 && verdicts.every(({ pass }) => pass),
+    firstFailure: verdicts.find(({ pass }) => !pass)?.blob ?? null,
+    worst:
+      verdicts.reduce<BlobVerdict | null>((worst, each) => (worst && !worse(each, worst) ? worst : each), null)?.blob ??
+      null,
+  };
+}
+
+/** Whether `a` is further off than `b`; what is not a number is furthest. */
+function worse(a: BlobVerdict, b: BlobVerdict): boolean {
+  return !Number.isNaN(b.maxRel) && !(a.maxRel <= b.maxRel);
+}
