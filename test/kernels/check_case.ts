@@ -1,11 +1,13 @@
 /** Every kernel that accepts a case of the table against the CPU reference, in every placement. */
 
+import { readFileSync } from "node:fs";
 import { expect } from "vitest";
 import { relu as reluOf } from "../../src/cpu/relu.ts";
 import type { Op } from "../../src/graph/ops.ts";
+import type { Kernel } from "../../src/plan/kernel.ts";
 import type { PlanLimits } from "../../src/plan/limits.ts";
 import { candidates, kernels } from "../../src/plan/registry.ts";
-import { drawCase, type OpCase } from "../support/cases.ts";
+import { cases, drawCase, type OpCase } from "../support/cases.ts";
 import "../support/close.ts";
 import type { TestGpu } from "../support/gpu.ts";
 import { freshSeed } from "../support/random.ts";
@@ -23,6 +25,8 @@ export interface CheckOptions {
   readonly placements?: readonly Placement[];
   /** Whether a ReLU is fused behind the op. */
   readonly relu?: boolean;
+  /** The kernel to run; all that accept the case unless given. */
+  readonly only?: string;
 }
 
 /** Fails with every parameter of the case, the kernel, the placement and the seed. Gives the kernels that ran. */
@@ -41,6 +45,7 @@ export async function checkCase(gpu: TestGpu, opCase: OpCase, options: CheckOpti
       limitsFor(opCase, placement, relu, { ...gpu.limits, ...limits }),
     );
     for (const kernel of candidates(problem)) {
+      if (options.only !== undefined && kernel.name !== options.only) continue;
       ran.add(kernel.name);
       const context = [
         `${kernel.name} on ${opCase.name}, ${placement.name}${relu ? ", ReLU fused" : ""}`,
@@ -75,10 +80,20 @@ function largest(data: Float32Array): number {
   return data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
-/** The names of the registry's kernels for an op. */
-export function kernelsOf(op: Op["type"]): string[] {
+/** Whether the device has what a kernel needs beyond WebGPU's core; kernels that need nothing more run on every one. */
+export function runsOn(kernel: Kernel, limits: PlanLimits): boolean {
+  const source = readFileSync(new URL(`../../kernels/${kernel.name}.wgsl`, import.meta.url), "utf8");
+  const needsMore = /^enable /m.test(source);
+  const accepted = cases.some(
+    (each) => each.op.type === kernel.op && kernel.accepts(problemOf(each, channelPlacement, false, limits)),
+  );
+  return !needsMore || accepted;
+}
+
+/** The names of the registry's kernels for an op that the device can run. */
+export function kernelsOf(op: Op["type"], limits: PlanLimits): string[] {
   return kernels
-    .filter((kernel) => kernel.op === op)
+    .filter((kernel) => kernel.op === op && runsOn(kernel, limits))
     .map(({ name }) => name)
     .sort();
 }

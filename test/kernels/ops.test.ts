@@ -29,7 +29,7 @@ describeGpu("kernels on the GPU against the reference", () => {
     });
 
     test("every kernel ran", () => {
-      expect([...ran].sort()).toEqual(kernelsOf(op));
+      expect([...ran].sort()).toEqual(kernelsOf(op, gpu.limits));
     });
   });
 

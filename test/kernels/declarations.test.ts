@@ -1,0 +1,71 @@
+/** Each kernel's declarations in WGSL against its descriptor in TypeScript. */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { kernels } from "../../src/plan/registry.ts";
+
+const folder = new URL("../../kernels/", import.meta.url);
+// The package's own entry for Node is CommonJS under a name that Node takes for a module; the other one has no types
+// beside it.
+const reflectModule: string = "wgsl_reflect/wgsl_reflect.module.js";
+const { WgslReflect } = (await import(reflectModule)) as typeof import("wgsl_reflect");
+
+test("every file in kernels/ has a descriptor, and every descriptor a file", () => {
+  const files = readdirSync(folder).sort();
+  expect(files).toEqual(kernels.map(({ name }) => `${name}.wgsl`).sort());
+});
+
+test("no two kernels share a name", () => {
+  expect(new Set(kernels.map(({ name }) => name)).size).toBe(kernels.length);
+});
+
+describe.each(kernels.map((kernel) => ({ kernel, name: kernel.name })))("$name", ({ kernel, name }) => {
+  const source = readFileSync(new URL(`${name}.wgsl`, folder), "utf8");
+  const declarations = declarationsOf(source);
+  const reflected = new WgslReflect(declarations);
+
+  test("all declarations stand before the functions", () => {
+    expect(source.slice(declarations.length)).not.toMatch(/^(@group|alias|const|override|struct|var)\b/m);
+  });
+
+  test("its bindings, in their order, and the uniform behind them", () => {
+    const bindings = reflected.getBindGroups().flat();
+    expect(bindings.map(({ group, binding }) => [group, binding])).toEqual(bindings.map((_, index) => [0, index]));
+    const storage = bindings.slice(0, -1).map((each) => ({ name: each.name, access: each.access }));
+    expect(storage).toEqual(kernel.bindings);
+    const uniform = bindings.at(-1)!;
+    expect([uniform.name, uniform.type.name, uniform.access]).toEqual(["layer", "Layer", "read"]);
+    // The last storage binding is what the kernel writes, and all it writes.
+    expect(kernel.bindings.map(({ access }) => access)).toEqual([...storage.slice(1).map(() => "read"), "read_write"]);
+  });
+
+  test("its override constants", () => {
+    expect(reflected.overrides.map((each) => each.name).sort()).toEqual([...kernel.constants].sort());
+  });
+
+  test("its replaceable constants, all literals of type u32", () => {
+    const literals = [...declarations.matchAll(/^const (\w+) = \d+u;/gm)].map(([, constant]) => constant);
+    expect(literals.sort()).toEqual([...kernel.tiles].sort());
+  });
+
+  test("the fields of its struct Layer: names, order, types, places", () => {
+    const layer = reflected.structs.find((struct) => struct.name === "Layer")!;
+    const wanted = kernel.layer.map((field, index) => ({
+      name: field,
+      type: kernel.floats?.includes(field) ? "f32" : "u32",
+      offset: 4 * index,
+    }));
+    expect(layer.members.map((field) => ({ name: field.name, type: field.type.name, offset: field.offset }))).toEqual(
+      wanted,
+    );
+    expect(kernel.floats ?? []).toEqual((kernel.floats ?? []).filter((field) => kernel.layer.includes(field)));
+    // The executor gives each step 256 bytes of one buffer.
+    expect(layer.size).toBeLessThanOrEqual(256);
+  });
+});
+
+/** The text before the first function. wgsl_reflect stumbles over identifiers like `block` in their bodies. */
+function declarationsOf(source: string): string {
+  const functions = /^(@compute|fn )/m.exec(source)!;
+  return source.slice(0, functions.index).replace(/(\s*\/\/\/?.*)+\s*$/, "\n");
+}
