@@ -52,7 +52,7 @@ export async function parse(argv: readonly string[], context: Context): Promise<
 }
 
 /** Adds a command that shows how it is used. */
-type Define = (name: string, description: string, examples: readonly string[]) => Command;
+type Define = (name: string, description: string, examples: readonly string[], parent?: Command) => Command;
 
 function defineProgram(context: Context, end: (status: number) => void): Command {
   const program = new Command("googlenet")
@@ -62,9 +62,9 @@ function defineProgram(context: Context, end: (status: number) => void): Command
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .configureHelp({ showGlobalOptions: false });
-  const define: Define = (name, description, examples) => {
+  const define: Define = (name, description, examples, parent = program) => {
     const lines = examples.map((example) => `  $ ${example}`).join("\n");
-    return program.command(name).description(description).addHelpText("after", `\nExamples:\n${lines}\n`);
+    return parent.command(name).description(description).addHelpText("after", `\nExamples:\n${lines}\n`);
   };
 
   addNetworkOptions(
@@ -164,29 +164,34 @@ function defineProgram(context: Context, end: (status: number) => void): Command
 }
 
 function defineWeights(define: Define, context: Context, end: (status: number) => void): void {
-  const weights = define("weights", "obtain, describe and convert trained weights", [
+  const examples = [
     "googlenet weights fetch",
     "googlenet weights info bvlc_googlenet.caffemodel",
     "googlenet weights convert bvlc_googlenet.caffemodel bvlc_googlenet.safetensors",
-  ]);
+  ];
+  const weights = define("weights", "obtain, describe and convert trained weights", examples);
   // Commander would print the whole help for an error.
-  weights.argument("[COMMAND]").action((name?: string) => {
-    const problem = name === undefined ? "there is nothing to do" : `there is no command "${name}"`;
-    throw new EngineError("usage", "weights", problem, "give fetch, info FILE or convert IN OUT");
-  });
+  weights
+    .usage("COMMAND [options]")
+    .argument("[COMMAND]")
+    .action((name?: string) => {
+      const problem = name === undefined ? "there is nothing to do" : `there is no command "${name}"`;
+      throw new EngineError("usage", "weights", problem, "give fetch, info FILE or convert IN OUT");
+    });
+  const [fetch, info, convert] = examples;
   addOutputOptions(
-    weights
-      .command("fetch")
-      .description("download trained weights and check them; nothing happens where they are there already")
-      .argument("[NAME]", "which, of those in weights/manifest.json (default: the first)"),
+    define(
+      "fetch",
+      "download trained weights and check them, where they are not there already",
+      [fetch],
+      weights,
+    ).argument("[NAME]", "which, of those in weights/manifest.json (default: the first)"),
   ).action(async (name: string | undefined) => end(await (await import("./weights.ts")).weightsFetch(name, context)));
   addOutputOptions(
-    weights.command("info").description("say what a weights file is").argument("<FILE>", ".safetensors or .caffemodel"),
+    define("info", "say what a weights file is", [info], weights).argument("<FILE>", ".safetensors or .caffemodel"),
   ).action(async (file: string) => end(await (await import("./weights.ts")).weightsInfo(file, context)));
   addOutputOptions(
-    weights
-      .command("convert")
-      .description("write weights in another format, the one that the new file's name ends in")
+    define("convert", "write weights in another format, the one that the new file's name ends in", [convert], weights)
       .argument("<IN>", ".safetensors or .caffemodel")
       .argument("<OUT>", "a name that ends in .safetensors or .caffemodel"),
   ).action(async (input: string, output: string) =>

@@ -1,0 +1,74 @@
+/**
+ * googlenet-wgsl: GoogLeNet on WebGPU, with hand-written WGSL kernels. Nothing here needs Node.js; what does (Dawn,
+ * files, decoding pictures) is in `googlenet-wgsl/node`.
+ *
+ * @example
+ * ```ts
+ * import { googLeNet, inferShapesForBatch, labelOf, preprocess, Session, topK } from "googlenet-wgsl";
+ * import { decodeImage, kernelsOnDisk, loadWeights, openGpu } from "googlenet-wgsl/node";
+ *
+ * const graph = googLeNet();
+ * const { parameters } = inferShapesForBatch(graph, 1);
+ * const { weights } = await loadWeights("bvlc_googlenet.caffemodel", parameters);
+ * const { device } = await openGpu();
+ * using session = await Session.create(graph, weights, { device, kernels: kernelsOnDisk });
+ *
+ * const data = new Float32Array(3 * 224 * 224);
+ * preprocess(await decodeImage("cat.jpg"), "squash256", data);
+ * const { prob } = await session.run({ data: { shape: [1, 3, 224, 224], data } });
+ * for (const { class: index, probability } of topK(prob.data, 5)) console.log(probability, labelOf(index).name);
+ * device.destroy();
+ * ```
+ */
+
+// What goes wrong: every failure is an EngineError with a code, a subject and a remedy.
+export { EngineError, type ErrorCode } from "./errors.ts";
+
+// What is computed: the network as a graph, or a graph of one's own.
+export { googLeNet, type GoogLeNetOptions } from "./graph/googlenet.ts";
+export {
+  type Graph,
+  type GraphInput,
+  inferShapes,
+  inferShapesForBatch,
+  type Node,
+  type Parameter,
+  type ShapedGraph,
+  type ShapedNode,
+  subgraphFor,
+  type ValueId,
+} from "./graph/graph.ts";
+export type { Op } from "./graph/ops.ts";
+export type { Shape, Tensor } from "./graph/tensor.ts";
+
+// How: the plan, which is plain data and needs no GPU.
+export { defaultLimits, type PlanLimits } from "./plan/limits.ts";
+export { peakBytes, type Plan, type PlannedValue, type Step, weightBytes } from "./plan/plan.ts";
+export { largestBatch, planGraph, type PlanOptions } from "./plan/planner.ts";
+
+// Where: a session runs the graph on a device, the caller's or one that openDevice opens.
+export { adapterName, limitsOf, limitsOfAdapter, openDevice } from "./webgpu/device.ts";
+export type { KernelSource } from "./webgpu/kernel_source.ts";
+export type { CompileProgress } from "./webgpu/program.ts";
+export { type RunOptions, Session, type SessionOptions } from "./webgpu/session.ts";
+
+// Whether it is right: the reference on the CPU, and comparing with it.
+export { type ReferenceOptions, runReference } from "./cpu/reference.ts";
+export { type BlobKind, type BlobVerdict, compareBlob, tolerances } from "./verify/compare.ts";
+export { type Blobs, type Verification, verifyBlobs, webgpuBlobs, type WebgpuBlobsOptions } from "./verify/verify.ts";
+
+// Weights, and the files that hold them and other arrays: bytes in, tensors out.
+export { type Caffemodel, readCaffemodel } from "./formats/caffemodel.ts";
+export { writeCaffemodel } from "./formats/caffemodel-write.ts";
+export { readNpy, writeNpy } from "./formats/npy.ts";
+export { readSafetensors, type Safetensors, writeSafetensors } from "./formats/safetensors.ts";
+export type { Weights } from "./graph/weights.ts";
+export { checkWeights } from "./weights/check.ts";
+export { recogniseWeights } from "./weights/recognise.ts";
+export { seededWeights } from "./weights/seed.ts";
+
+// From a picture to the network's input, and from its output to names.
+export { CHANNEL_MEANS, INPUT_SIDE, preprocess, type Recipe, RECIPES } from "./image/preprocess.ts";
+export type { RgbImage } from "./image/resize.ts";
+export { IMAGENET_LABELS, type Label } from "./labels/imagenet.ts";
+export { labelOf, parseLabels, type Ranked, topK } from "./labels/labels.ts";

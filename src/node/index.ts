@@ -1,0 +1,23 @@
+/** googlenet-wgsl/node: what the engine needs of Node.js (Dawn, files, decoding pictures). */
+
+export { type FoundAdapter, findAdapters, missingForAdapter } from "./adapters.ts";
+export { readArray, writeArray } from "./arrays.ts";
+export { type DawnOptions, openAdapter, openGpu, type OpenGpu } from "./dawn.ts";
+export { decodeImage } from "./decode.ts";
+export { fetchWeights, type FetchOptions, type FetchResult } from "./fetch-weights.ts";
+export { kernelsOnDisk } from "./kernels.ts";
+export { type ListedImage, listImages } from "./list-images.ts";
+export {
+  convertWeights,
+  describeWeights,
+  loadWeights,
+  type WeightsDescription,
+  type WeightsOrigin,
+} from "./weights-file.ts";
+export {
+  findWeights,
+  type ManifestEntry,
+  readManifest,
+  type WeightsChoice,
+  weightsFolder,
+} from "./weights-manifest.ts";
