@@ -49,8 +49,9 @@ function concatSlices(nodes: readonly FusedNode[], shapes: ReadonlyMap<ValueId, 
     if (node.op.type !== "concat") continue;
     const shape = shapes.get(output)!;
     const axis = resolveAxis(node.name, node.op.axis, shape.length);
-    // Along later axes a slice is not one run of each image.
-    if (axis > 1) continue;
+    // Along later axes a slice is not one run of each image; along the batch its place would hang on how far apart
+    // the images of whatever the output becomes a slice of lie.
+    if (axis !== 1) continue;
     const inner = elementCount(shape.slice(axis + 1));
     let start = 0;
     for (const id of node.inputs) {
