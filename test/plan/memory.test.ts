@@ -1,0 +1,164 @@
+/** The memory planner, as properties of any graph. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { googLeNet } from "../../src/graph/googlenet.ts";
+import { type Graph, inferShapesForBatch, type Node } from "../../src/graph/graph.ts";
+import type { Op } from "../../src/graph/ops.ts";
+import { squareWindow } from "../../src/graph/ops/window.ts";
+import { defaultLimits } from "../../src/plan/limits.ts";
+import { planGraph } from "../../src/plan/planner.ts";
+import { assignSlots } from "../../src/plan/slots.ts";
+import { memoryFaults } from "./memory_model.ts";
+import { randomGraphs, shapedOf } from "./random_graphs.ts";
+
+describe("slots", () => {
+  const lifetimes = fc.array(
+    fc
+      .record({ bytes: fc.integer({ min: 1, max: 50 }), first: fc.nat(20), length: fc.nat(8) })
+      .map(({ bytes, first, length }) => ({ bytes, first, last: first + length })),
+    { maxLength: 30 },
+  );
+
+  test("lifetimes that overlap never share one; each is as large as its largest tenant", () => {
+    fc.assert(
+      fc.property(lifetimes, (each) => {
+        const { slotOf, slots } = assignSlots(each);
+        each.forEach((a, i) => {
+          each.slice(0, i).forEach((b, j) => {
+            if (a.first <= b.last && b.first <= a.last) expect(slotOf[i]).not.toBe(slotOf[j]);
+          });
+        });
+        const largest = slots.map((_, slot) =>
+          Math.max(...each.filter((_, i) => slotOf[i] === slot).map((a) => a.bytes)),
+        );
+        expect(slots).toEqual(largest);
+      }),
+    );
+  });
+
+  test("no more are made than there are lives at one time, where all are of one size", () => {
+    fc.assert(
+      fc.property(lifetimes, (each) => {
+        const alike = each.map((lifetime) => ({ ...lifetime, bytes: 16 }));
+        const times = Array.from({ length: 30 }, (_, time) => time);
+        const most = Math.max(0, ...times.map((time) => alike.filter((a) => a.first <= time && time <= a.last).length));
+        expect(assignSlots(alike).slots.length).toBe(most);
+      }),
+    );
+  });
+});
+
+describe.each([true, false])("every value is where it is read, fuse: %s", (fuse) => {
+  test("in random graphs", () => {
+    fc.assert(
+      fc.property(randomGraphs(14), (random) => {
+        const shaped = shapedOf(random);
+        const plan = planGraph(shaped, defaultLimits, { fuse });
+        expect(memoryFaults(shaped, plan)).toEqual([]);
+        // Whatever fusion left in memory is there to be read, and without fusion that is everything.
+        if (!fuse) expect(Object.keys(plan.values).sort()).toEqual([...shaped.shapes.keys()].sort());
+        expect(Object.keys(plan.values)).toEqual(expect.arrayContaining([...plan.inputs, ...plan.outputs]));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test.each(awkwardGraphs())("in $name", (graph) => {
+    for (const batch of [1, 2]) {
+      const shaped = inferShapesForBatch(graph, batch);
+      expect(memoryFaults(shaped, planGraph(shaped, defaultLimits, { fuse }))).toEqual([]);
+    }
+  });
+
+  test.each(["main", "all"] as const)("in GoogLeNet at 33 × 47 and 224 × 224, heads: %s", (heads) => {
+    const small = heads === "main" ? [googLeNet({ height: 33, width: 47 })] : [];
+    for (const graph of [...small, googLeNet({ heads })]) {
+      const shaped = inferShapesForBatch(graph, 1);
+      expect(memoryFaults(shaped, planGraph(shaped, defaultLimits, { fuse }))).toEqual([]);
+    }
+  });
+});
+
+test("a concat of values made for it alone takes no step and no memory of its own", () => {
+  const conv = (name: string): Node => node(name, convolution, ["in"], name);
+  const graph = graphOf("joined", [conv("a"), conv("b"), node("c", join, ["a", "b"], "c")], ["c"]);
+  const plan = planGraph(inferShapesForBatch(graph, 2), defaultLimits);
+  expect(plan.steps.map(({ name }) => name)).toEqual(["a", "b"]);
+  expect(plan.slots).toEqual([2 * 6 * 16 * 4, 2 * 3 * 16 * 4]);
+  expect([plan.values.a.slot, plan.values.b.slot]).toEqual([plan.values.c.slot, plan.values.c.slot]);
+});
+
+const join: Op = { type: "concat", axis: 1 };
+const drop: Op = { type: "dropout", ratio: 0.5 };
+const rectify: Op = { type: "relu" };
+const convolution: Op = { type: "conv", ...squareWindow(1), outChannels: 3, groups: 1, bias: true };
+
+function node(name: string, op: Op, inputs: string[], output: string): Node {
+  return { name, op, inputs, output };
+}
+
+function graphOf(name: string, nodes: Node[], outputs: string[]): Graph {
+  return { name, inputs: [{ name: "in", shape: ["N", 3, 4, 4] }], nodes, outputs };
+}
+
+/** Where placing a concat's inputs in its output meets something else. */
+function awkwardGraphs(): Graph[] {
+  const conv = (from: string, to: string) => node(`conv-${to}`, convolution, [from], to);
+  const relu = (from: string, to: string) => node(`relu-${to}`, rectify, [from], to);
+  const dropout = (from: string, to: string) => node(`drop-${to}`, drop, [from], to);
+  const concat = (from: string[], to: string) => node(`join-${to}`, join, from, to);
+  return [
+    graphOf("a concat of one value twice", [conv("in", "a"), concat(["a", "a"], "b")], ["b"]),
+    graphOf("a concat of the graph's input", [conv("in", "a"), concat(["in", "a"], "b")], ["b"]),
+    graphOf(
+      "a concat within a concat",
+      [conv("in", "a"), conv("a", "b"), concat(["a", "b"], "c"), conv("c", "d"), concat(["d", "c"], "e")],
+      ["e"],
+    ),
+    graphOf(
+      "a value in two concats",
+      [conv("in", "a"), conv("in", "b"), concat(["a", "b"], "c"), concat(["b", "a"], "d")],
+      ["c", "d"],
+    ),
+    graphOf(
+      "a concat with itself",
+      [conv("in", "a"), concat(["a"], "b"), concat(["b", "b"], "c"), concat(["c", "a"], "d")],
+      ["d"],
+    ),
+    graphOf("a branch that reads its neighbour", [conv("in", "a"), conv("a", "b"), concat(["a", "b"], "c")], ["c"]),
+    graphOf(
+      "a ReLU between two slices",
+      [conv("in", "a"), relu("a", "b"), concat(["b", "a"], "c"), relu("c", "d")],
+      ["d", "a"],
+    ),
+    graphOf(
+      "dropouts in a row",
+      [
+        conv("in", "a"),
+        dropout("a", "b"),
+        dropout("b", "c"),
+        concat(["c", "b"], "d"),
+        dropout("d", "e"),
+        conv("e", "f"),
+      ],
+      ["f", "c"],
+    ),
+    graphOf("dropout of the input", [dropout("in", "a"), dropout("a", "b"), concat(["b", "in"], "c")], ["c", "a"]),
+    graphOf(
+      "a dropped slice read by a later branch",
+      [conv("in", "a"), dropout("a", "b"), conv("b", "c"), concat(["b", "c"], "d")],
+      ["d"],
+    ),
+    graphOf(
+      "an output in the middle",
+      [conv("in", "a"), relu("a", "b"), conv("b", "c"), relu("c", "d"), conv("d", "e")],
+      ["b", "in"],
+    ),
+    graphOf(
+      "values that nobody uses",
+      [conv("in", "a"), conv("in", "b"), concat(["a", "a", "a"], "c"), conv("b", "d")],
+      ["d"],
+    ),
+  ];
+}

@@ -1,0 +1,155 @@
+/**
+ * A plan executed on paper: memory whose elements hold, instead of numbers, which element of which value they are.
+ * What a step reads, and what is read back, must be the value that the graph means, whatever was in its place before.
+ */
+
+import type { ShapedGraph, ShapedNode, ValueId } from "../../src/graph/graph.ts";
+import { resolveAxis } from "../../src/graph/ops/op_rule.ts";
+import { elementCount, type Shape } from "../../src/graph/tensor.ts";
+import { bytesPerElement, type Plan, type Step, type View } from "../../src/plan/plan.ts";
+
+/** What is wrong with a plan's use of memory; empty where nothing is. */
+export function memoryFaults(shaped: ShapedGraph, plan: Plan): string[] {
+  const faults: string[] = [];
+  const meanings = new Meanings(shaped);
+  const nodes = new Map(shaped.nodes.map((node) => [node.name, node]));
+  const slots = plan.slots.map((bytes) => new Int32Array(bytes / bytesPerElement));
+
+  const expectValue = (id: ValueId, when: string) => {
+    const view = plan.values[id];
+    const wanted = meanings.of(id);
+    const slot = slots[view.slot];
+    const at = wanted.findIndex((meaning, index) => slot[placeOf(view, index)] !== meaning);
+    if (at < 0) return;
+    const found = meanings.describe(slot[placeOf(view, at)]);
+    faults.push(`${when}, element ${at} of ${id} is ${found} instead of ${meanings.describe(wanted[at])}`);
+  };
+  const lastStep = plan.steps.length - 1;
+  const expectReadable = (step: number) => {
+    for (const [id, { readyAfter }] of Object.entries(plan.values)) {
+      // Outputs stay until the end; a value may be gone any time after it is ready.
+      if (readyAfter === step || (step === lastStep && plan.outputs.includes(id)))
+        expectValue(id, `after step ${step}`);
+    }
+  };
+
+  for (const [id, view] of Object.entries(plan.values)) {
+    if (placeOf(view, elementCount(view.shape) - 1) >= slots[view.slot].length) faults.push(`${id} leaves its slot`);
+  }
+  for (const id of plan.inputs) {
+    // The executor writes inputs from the start of their slot on.
+    slots[plan.values[id].slot].set(meanings.of(id));
+  }
+  expectReadable(-1);
+  const copied = new Map<ShapedNode, number>();
+  for (const [index, step] of plan.steps.entries()) {
+    const node = nodes.get(step.name.split(" ")[0])!;
+    const output = plan.values[step.output];
+    faults.push(...bindingFaults(step));
+    if (node.op.type === "concat") {
+      // One step for each input that is not in place, in their order.
+      const outside = node.inputs.flatMap((id, at) => (plan.values[id].slot === output.slot ? [] : [at]));
+      const nth = copied.get(node) ?? 0;
+      copied.set(node, nth + 1);
+      const input = node.inputs[outside[nth]];
+      expectValue(input, `read by ${step.name}`);
+      faults.push(...launchFaults(step, plan.values[input], undefined));
+      const meaning = meanings.of(input);
+      joinedPlaces(node, outside[nth]).forEach((place, at) => {
+        slots[output.slot][placeOf(output, place)] = meaning[at];
+      });
+    } else {
+      for (const id of node.inputs) expectValue(id, `read by ${step.name}`);
+      faults.push(...launchFaults(step, plan.values[node.inputs[0]], output));
+      meanings.of(step.output).forEach((meaning, at) => {
+        slots[output.slot][placeOf(output, at)] = meaning;
+      });
+    }
+    expectReadable(index);
+  }
+  return faults;
+}
+
+/** For each value, what each of its elements is: an element of an input or of a node's own output, as a number. */
+class Meanings {
+  private readonly values = new Map<ValueId, Int32Array>();
+  private readonly starts: { readonly id: ValueId; readonly start: number }[] = [];
+  private next = 1; // 0 is what was never written
+
+  constructor({ graph, nodes, shapes }: ShapedGraph) {
+    for (const { name } of graph.inputs) this.addOwn(name, shapes.get(name)!);
+    for (const node of nodes) {
+      if (node.op.type === "dropout") this.values.set(node.output, this.of(node.inputs[0]));
+      else if (node.op.type === "concat") this.values.set(node.output, this.join(node));
+      else this.addOwn(node.output, node.outputShape);
+    }
+  }
+
+  of(id: ValueId): Int32Array {
+    return this.values.get(id)!;
+  }
+
+  describe(meaning: number): string {
+    const owner = this.starts.findLast(({ start }) => start <= meaning);
+    return owner ? `${owner.id}[${meaning - owner.start}]` : "nothing";
+  }
+
+  private addOwn(id: ValueId, shape: Shape): void {
+    const start = this.next;
+    const elements = elementCount(shape);
+    this.next += elements;
+    this.starts.push({ id, start });
+    this.values.set(
+      id,
+      Int32Array.from({ length: elements }, (_, at) => start + at),
+    );
+  }
+
+  private join(node: ShapedNode): Int32Array {
+    const joined = new Int32Array(elementCount(node.outputShape));
+    node.inputs.forEach((id, input) => {
+      const meaning = this.of(id);
+      joinedPlaces(node, input).forEach((place, at) => {
+        joined[place] = meaning[at];
+      });
+    });
+    return joined;
+  }
+}
+
+/** Which element of a concat's output each element of one of its inputs becomes. */
+function joinedPlaces({ name, op, inputShapes, outputShape }: ShapedNode, input: number): Int32Array {
+  const axis = resolveAxis(name, op.type === "concat" ? op.axis : 0, outputShape.length);
+  const runs = inputShapes.map((shape) => elementCount(shape.slice(axis)));
+  const before = runs.slice(0, input).reduce((sum, run) => sum + run, 0);
+  const outRun = elementCount(outputShape.slice(axis));
+  const run = runs[input];
+  return Int32Array.from(
+    { length: elementCount(inputShapes[input]) },
+    (_, at) => Math.floor(at / run) * outRun + before + (at % run),
+  );
+}
+
+/** Where in its slot an element of a value lies. */
+function placeOf({ shape, offset, stride }: View, at: number): number {
+  const image = elementCount(shape) / shape[0];
+  return offset + Math.floor(at / image) * stride + (at % image);
+}
+
+function bindingFaults({ name, bindings }: Step): string[] {
+  const slots = bindings.flatMap((binding) => (binding.kind === "slot" ? [binding.slot] : []));
+  const written = slots.at(-1)!;
+  return slots.slice(0, -1).includes(written) ? [`${name} reads and writes slot ${written}`] : [];
+}
+
+/** Where a step says that its kernel finds its values. A concat's output offset is its own affair. */
+function launchFaults({ name, layer, bindings }: Step, input: View, output: View | undefined): string[] {
+  const slots = bindings.flatMap((binding) => (binding.kind === "slot" ? [binding.slot] : []));
+  const said = [slots[0], layer.inOffset, layer.inStride];
+  const meant = [input.slot, input.offset, input.stride];
+  if (output) {
+    said.push(slots.at(-1)!, layer.outOffset, layer.outStride);
+    meant.push(output.slot, output.offset, output.stride);
+  }
+  return said.join() === meant.join() ? [] : [`${name} is launched at ${said.join()} instead of ${meant.join()}`];
+}
