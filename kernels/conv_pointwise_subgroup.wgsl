@@ -33,6 +33,7 @@ struct Layer {
   outOffset: u32,
   outStride: u32,
   pixels: u32,
+  weightTiles: u32, // from the weights of an image to those of the next: 0 where all share them
 }
 
 @group(0) @binding(0) var<storage, read> input: array<Element>;
@@ -66,7 +67,7 @@ fn main(
     inIndex[p] = layer.inOffset + image * layer.inStride + min(firstPixel + p * pixelTiles, layer.pixels - 1u);
   }
 
-  var weightIndex = tile * layer.inChannels * TILE_CHANNELS + subgroupLane % 8u;
+  var weightIndex = (image * layer.weightTiles + tile) * layer.inChannels * TILE_CHANNELS + subgroupLane % 8u;
   var channelStart = 0u;
   for (var channel = 0u; channel < layer.inChannels; channel++) {
     var values: array<Element, TILE_PIXELS>;

@@ -28,6 +28,7 @@ struct Layer {
   outOffset: u32,
   outStride: u32,
   pixels: u32,
+  weightTiles: u32, // from the weights of an image to those of the next: 0 where all share them
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<Element>>;
@@ -68,7 +69,7 @@ fn main(
     }
   }
 
-  var weightIndex = tile * layer.inChannels * CHANNEL_QUADS;
+  var weightIndex = (image * layer.weightTiles + tile) * layer.inChannels * CHANNEL_QUADS;
   var channelStart = 0u;
   for (var channel = 0u; channel < layer.inChannels; channel++) {
     var values: array<vec4<Element>, TILE_QUADS>;

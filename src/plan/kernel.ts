@@ -18,25 +18,28 @@ export interface Problem<O extends Op = Op> {
   readonly limits: PlanLimits;
 }
 
-/** What is bound: an input of the problem, its output, or packed parameters. */
+/** What is bound: an input of the problem, its output, packed parameters, or memory of the algorithm's own. */
 export type LaunchBinding =
   | { readonly kind: "input"; readonly input: number }
+  | { readonly kind: "scratch"; readonly scratch: number }
   | { readonly kind: "output" }
   | { readonly kind: "parameter"; readonly parameter: PackedParameter };
 
 /** One dispatch of a kernel. */
 export interface Launch {
-  /** Exactly the descriptor's `constants`, `layer` fields and `tiles`, by name. */
+  readonly kernel: Kernel;
+  /** Exactly the kernel's `constants`, `layer` fields and `tiles`, by name. */
   readonly values: Readonly<Record<string, number>>;
   readonly bindings: readonly LaunchBinding[];
   readonly workgroups: Vec3;
+  /** The layer's multiply-accumulates that it answers for: an equal part of them unless given. */
+  readonly macs?: number;
 }
 
 /** A kernel's declaration, held against its WGSL file by a test. */
-export interface Kernel<O extends Op = Op> {
+export interface Kernel {
   /** kernels/NAME.wgsl */
   readonly name: string;
-  readonly op: O["type"];
   /** The file's bindings in their order. */
   readonly bindings: readonly { readonly name: string; readonly access: "read" | "read_write" }[];
   /** The file's `override` constants: what shapes the code, and asks for a pipeline of its own. */
@@ -47,11 +50,40 @@ export interface Kernel<O extends Op = Op> {
   readonly floats?: readonly string[];
   /** The file's module-scope constants that the loader may replace. */
   readonly tiles: readonly string[];
+}
+
+/** A way to compute an op: one dispatch of one kernel, or several that pass memory on. */
+export interface Algorithm<O extends Op = Op> {
+  readonly name: string;
+  readonly op: O["type"];
+  readonly kernels: readonly Kernel[];
   accepts(problem: Problem<O>): boolean;
-  /** How much it is preferred to other kernels that accept the problem: 0 unless given. */
+  /** How much it is preferred to other algorithms that accept the problem: 0 unless given. */
   preference?(problem: Problem<O>): number;
-  /** The dispatches that compute the problem: one, but for a concat, which takes one for each input not in place. */
+  /** Bytes of each buffer that its dispatches need beside the problem's own; none unless given. */
+  scratch?(problem: Problem<O>): readonly number[];
+  /**
+   * The dispatches that compute the problem, in order. Many an algorithm needs one; a concat takes one for each input
+   * that is not in place.
+   */
   launch(problem: Problem<O>): readonly Launch[];
+}
+
+/** A kernel that computes an op by itself: its declaration and the algorithm of the same name. */
+export type KernelAlgorithm<O extends Op = Op> = Kernel & Algorithm<O>;
+
+/** Declares a kernel together with the algorithm whose every dispatch is of that kernel. */
+export function oneKernel<O extends Op>(
+  declaration: Kernel &
+    Pick<Algorithm<O>, "op" | "accepts" | "preference"> & {
+      launch(problem: Problem<O>): readonly Omit<Launch, "kernel">[];
+    },
+): KernelAlgorithm<O> {
+  return {
+    ...declaration,
+    kernels: [declaration],
+    launch: (problem) => declaration.launch(problem).map((launch) => ({ kernel: declaration, ...launch })),
+  };
 }
 
 /** Elements of one image. */

@@ -1,7 +1,7 @@
 /** Lays trained parameters out as kernels want them. */
 
 import type { Tensor } from "../graph/tensor.ts";
-import type { PackedParameter } from "./plan.ts";
+import type { PackedParameter, WinogradSize } from "./plan.ts";
 
 /**
  * The buffer contents for one packed parameter. `lookUp` gives the trained tensor of that name: convolution weights
@@ -17,6 +17,8 @@ export function packParameter(parameter: PackedParameter, lookUp: (name: string)
       const { shape, data } = lookUp(parameter.name);
       return packTiles(data, shape[0], data.length / shape[0], parameter);
     }
+    case "winograd_tiles":
+      return packWinograd(lookUp(parameter.name), parameter);
     case "bias_tiles": {
       const { data } = lookUp(parameter.name);
       return packTiles(data, data.length, 1, parameter);
@@ -42,6 +44,53 @@ function packTiles(
     const lane = within % tileChannels;
     for (let tap = 0; tap < taps; tap++) {
       packed[(tile * taps + tap) * tileChannels + lane] = data[channel * taps + tap];
+    }
+  }
+  return packed;
+}
+
+/** G of Lavin & Gray: a filter's column of 3 becomes size + 2 frequencies. */
+const filterTransforms: Readonly<Record<WinogradSize, readonly (readonly [number, number, number])[]>> = {
+  2: [
+    [1, 0, 0],
+    [1 / 2, 1 / 2, 1 / 2],
+    [1 / 2, -1 / 2, 1 / 2],
+    [0, 0, 1],
+  ],
+  4: [
+    [1 / 4, 0, 0],
+    [-1 / 6, -1 / 6, -1 / 6],
+    [-1 / 6, 1 / 6, -1 / 6],
+    [1 / 24, 1 / 12, 1 / 6],
+    [1 / 24, -1 / 12, 1 / 6],
+    [0, 0, 1],
+  ],
+};
+
+/** (O, I, 3, 3) → [frequency][tile][inChannel][tileChannels] of G g Gᵀ, computed in float64. */
+function packWinograd(
+  { shape, data }: Tensor,
+  { elements, size, tileChannels }: { elements: number; size: WinogradSize; tileChannels: number },
+): Float32Array {
+  const packed = new Float32Array(elements);
+  const [outChannels, inChannels] = shape;
+  const transform = filterTransforms[size];
+  const frequencies = transform.length;
+  const frequencyStride = Math.ceil(outChannels / tileChannels) * inChannels * tileChannels;
+  for (let outChannel = 0; outChannel < outChannels; outChannel++) {
+    const tileStart = Math.floor(outChannel / tileChannels) * inChannels;
+    for (let inChannel = 0; inChannel < inChannels; inChannel++) {
+      const filter = (outChannel * inChannels + inChannel) * 9;
+      const start = (tileStart + inChannel) * tileChannels + (outChannel % tileChannels);
+      for (let y = 0; y < frequencies; y++) {
+        for (let x = 0; x < frequencies; x++) {
+          let sum = 0;
+          for (let ky = 0; ky < 3; ky++) {
+            for (let kx = 0; kx < 3; kx++) sum += transform[y][ky] * transform[x][kx] * data[filter + ky * 3 + kx];
+          }
+          packed[(y * frequencies + x) * frequencyStride + start] = sum;
+        }
+      }
     }
   }
   return packed;

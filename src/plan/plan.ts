@@ -6,7 +6,7 @@ import type { Shape } from "../graph/tensor.ts";
 /** Where a value lies: `shape` elements in C order, but each image `stride` elements after the one before it. */
 export interface View {
   readonly shape: Shape;
-  /** Index into `Plan.slots`. */
+  /** Index into `Plan.slots`; while planning, into the memories that are yet to be given slots. */
   readonly slot: number;
   /** Elements before the first image. */
   readonly offset: number;
@@ -20,6 +20,9 @@ export interface PlannedValue extends View {
   readonly readyAfter: number;
 }
 
+/** The outputs' extent of a Winograd tile: F(2×2, 3×3) or F(4×4, 3×3). */
+export type WinogradSize = 2 | 4;
+
 /** A buffer of weights or biases in the layout that a kernel wants; `packParameter` makes it. */
 export type PackedParameter =
   /** As Caffe stores it. */
@@ -32,6 +35,14 @@ export type PackedParameter =
       readonly name: string;
       readonly elements: number;
       readonly groups: number;
+      readonly tileChannels: number;
+    }
+  /** 3×3 weights transformed for Winograd's F(size×size, 3×3), as [frequency][tile][inChannel][tileChannels]. */
+  | {
+      readonly layout: "winograd_tiles";
+      readonly name: string;
+      readonly elements: number;
+      readonly size: WinogradSize;
       readonly tileChannels: number;
     }
   /** Biases as [group][tile][tileChannels]; the last tile is filled with zeros. */

@@ -5,7 +5,7 @@ import type { ShapedGraph, ValueId } from "../graph/graph.ts";
 import { resolveAxis } from "../graph/ops/op_rule.ts";
 import { elementCount, type Shape } from "../graph/tensor.ts";
 import { type FusedNode, fuseNodes, plainNode } from "./fuse.ts";
-import type { Kernel, Launch, Problem } from "./kernel.ts";
+import type { Launch, Problem } from "./kernel.ts";
 import type { PlanLimits } from "./limits.ts";
 import { type Binding, bytesPerElement, type PackedParameter, type Plan, type Step, type View } from "./plan.ts";
 import { placeValues } from "./place.ts";
@@ -18,6 +18,8 @@ export interface PlanOptions {
    * memory at some time, those before a ReLU too: for looking at them.
    */
   readonly fuse?: boolean;
+  /** Whether algorithms may use memory beside the layers' inputs and outputs (the default): faster, and larger. */
+  readonly workspace?: boolean;
 }
 
 /**
@@ -26,20 +28,56 @@ export interface PlanOptions {
  * Throws EngineError "out-of-memory" where a buffer would be larger than the device allows; `largestBatch` tells how
  * many images fit.
  */
-export function planGraph(shaped: ShapedGraph, limits: PlanLimits, { fuse = true }: PlanOptions = {}): Plan {
+export function planGraph(
+  shaped: ShapedGraph,
+  limits: PlanLimits,
+  { fuse = true, workspace = true }: PlanOptions = {},
+): Plan {
   const { graph, shapes } = shaped;
   const nodes = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
-  const { views, slots } = layOut(shaped, nodes, fuse);
-  checkSlots(views, slots, limits);
+  const { views, memories } = placeInMemories(shaped, nodes, fuse);
+  const work = nodes.map((fused, time) => {
+    const launches = launchNode(fused, views, limits, workspace);
+    const scratch = launches.scratch.map(
+      (bytes) => memories.push({ subject: fused.name, bytes: roundUp(bytes), first: time, last: time }) - 1,
+    );
+    return { ...launches, fused, scratch };
+  });
+  for (const { subject, bytes } of memories) checkBufferSize(subject, "it takes", bytes, limits);
+  const { slotOf, slots } = assignSlots(memories);
 
   const parameters = new ParameterTable(limits);
   const steps: Step[] = [];
   const readyAfter = new Map<ValueId, number>(graph.inputs.map(({ name }) => [name, -1]));
-  for (const fused of nodes) {
-    const own = planNode(fused, views, parameters, limits);
-    steps.push(...own);
+  for (const { fused, launches, problem, scratch } of work) {
+    launches.forEach((launch, index) => {
+      const bindings = launch.bindings.map((binding): Binding => {
+        switch (binding.kind) {
+          case "input":
+            return { kind: "slot", slot: slotOf[problem.inputs[binding.input].slot] };
+          case "output":
+            return { kind: "slot", slot: slotOf[problem.output.slot] };
+          case "scratch":
+            return { kind: "slot", slot: slotOf[scratch[binding.scratch]] };
+          case "parameter":
+            return { kind: "parameter", parameter: parameters.indexOf(problem.layer, binding.parameter) };
+          default:
+            return binding satisfies never;
+        }
+      });
+      steps.push({
+        name: launches.length > 1 ? `${fused.name} (${index + 1} of ${launches.length})` : fused.name,
+        kernel: launch.kernel.name,
+        ...sortValues(launch),
+        bindings,
+        workgroups: launch.workgroups,
+        output: fused.output,
+        macs: launch.macs ?? fused.node.macs / launches.length,
+        bytes: leastBytes(fused, launch),
+      });
+    });
     // What takes no step, or copies only some of its inputs, is whole once its inputs are.
-    const last = own.length > 0 ? steps.length - 1 : -1;
+    const last = launches.length > 0 ? steps.length - 1 : -1;
     readyAfter.set(fused.output, Math.max(last, ...fused.node.inputs.map((id) => readyAfter.get(id)!)));
   }
   return {
@@ -47,7 +85,9 @@ export function planGraph(shaped: ShapedGraph, limits: PlanLimits, { fuse = true
     batch: batchOf(shaped),
     inputs: graph.inputs.map(({ name }) => name),
     outputs: graph.outputs,
-    values: Object.fromEntries([...views].map(([id, view]) => [id, { ...view, readyAfter: readyAfter.get(id)! }])),
+    values: Object.fromEntries(
+      [...views].map(([id, view]) => [id, { ...view, slot: slotOf[view.slot], readyAfter: readyAfter.get(id)! }]),
+    ),
     slots,
     parameters: parameters.all,
     steps,
@@ -62,19 +102,26 @@ function batchOf({ graph, shapes }: ShapedGraph): number {
   return shapes.get(graph.inputs[0].name)![0];
 }
 
-/** Places every value in a slot. */
-function layOut(
+/** Memory that some nodes need, before it is given a slot. */
+interface Memory extends Lifetime {
+  /** The value or layer that it is for. */
+  readonly subject: string;
+}
+
+/** Finds every value's memory; the views' `slot` is the index into `memories`. */
+function placeInMemories(
   { graph, shapes }: ShapedGraph,
   nodes: readonly FusedNode[],
   joinInPlace: boolean,
-): { views: Map<ValueId, View>; slots: readonly number[] } {
+): { views: Map<ValueId, View>; memories: Memory[] } {
   const places = placeValues(graph.inputs, nodes, shapes, joinInPlace);
-  const lifetimes = new Map<ValueId, Lifetime>();
+  const byRoot = new Map<ValueId, Memory>();
   const touch = (id: ValueId, time: number) => {
     const { root } = places.get(id)!;
-    const known = lifetimes.get(root);
-    lifetimes.set(root, {
-      bytes: slotBytes(shapes.get(root)!),
+    const known = byRoot.get(root);
+    byRoot.set(root, {
+      subject: root,
+      bytes: roundUp(byteLength(shapes.get(root)!)),
       first: Math.min(known?.first ?? time, time),
       last: Math.max(known?.last ?? time, time),
     });
@@ -85,24 +132,22 @@ function layOut(
   });
   for (const id of graph.outputs) touch(id, nodes.length);
 
-  const { slotOf, slots } = assignSlots([...lifetimes.values()]);
-  const slotOfRoot = new Map([...lifetimes.keys()].map((root, index) => [root, slotOf[index]]));
+  const index = new Map([...byRoot.keys()].map((root, memory) => [root, memory]));
   const views = new Map<ValueId, View>();
   for (const [id, { root, offset }] of places) {
     const stride = elementCount(shapes.get(root)!.slice(1));
-    views.set(id, { shape: shapes.get(id)!, slot: slotOfRoot.get(root)!, offset, stride });
+    views.set(id, { shape: shapes.get(id)!, slot: index.get(root)!, offset, stride });
   }
-  return { views, slots };
+  return { views, memories: [...byRoot.values()] };
 }
 
-/** The steps of one node; none where its output is already in place. */
-function planNode(
-  { node, relu, name, output }: FusedNode,
+/** The dispatches of one node, none where its output is already in place, and the scratch memory that they need. */
+function launchNode(
+  { node, relu, output }: FusedNode,
   views: ReadonlyMap<ValueId, View>,
-  parameters: ParameterTable,
   limits: PlanLimits,
-): Step[] {
-  if (node.op.type === "dropout") return [];
+  workspace: boolean,
+): { problem: Problem; launches: readonly Launch[]; scratch: readonly number[] } {
   const problem: Problem = {
     layer: node.name,
     op: node.op,
@@ -111,28 +156,16 @@ function planNode(
     relu,
     limits,
   };
-  const [kernel] = candidates(problem);
-  if (!kernel) {
+  if (node.op.type === "dropout") return { problem, launches: [], scratch: [] };
+  const algorithm = candidates(problem).find((each) => workspace || !each.scratch);
+  if (!algorithm) {
     throw new EngineError("graph", node.name, `no kernel computes its ${node.op.type}`, "use another layer");
   }
-  const launches = kernel.launch(problem);
-  return launches.map((launch, index) => {
-    const used = usedInputs(launch).map((input) => node.inputShapes[input]);
-    return {
-      name: launches.length > 1 ? `${name} (${index + 1} of ${launches.length})` : name,
-      kernel: kernel.name,
-      ...sortValues(kernel, launch),
-      bindings: bind(launch, problem, parameters),
-      workgroups: launch.workgroups,
-      output,
-      macs: node.macs / launches.length,
-      bytes: leastBytes(launch, used, node.outputShape, node.op.type === "concat"),
-    };
-  });
+  return { problem, launches: algorithm.launch(problem), scratch: algorithm.scratch?.(problem) ?? [] };
 }
 
 /** Sorts a launch's values by where the kernel takes them. A misspelt name would silently leave a default. */
-function sortValues(kernel: Kernel, { values }: Launch): Pick<Step, "constants" | "layer" | "tiles"> {
+function sortValues({ kernel, values }: Launch): Pick<Step, "constants" | "layer" | "tiles"> {
   const wanted = [...kernel.constants, ...kernel.layer, ...kernel.tiles];
   const problem =
     wanted.map((name) => (name in values ? undefined : `its value ${name} is not set`)).find(Boolean) ??
@@ -146,32 +179,18 @@ function sortValues(kernel: Kernel, { values }: Launch): Pick<Step, "constants" 
   return { constants: pick(kernel.constants), layer: pick(kernel.layer), tiles: pick(kernel.tiles) };
 }
 
-function usedInputs(launch: Launch): number[] {
-  return launch.bindings.flatMap((binding) => (binding.kind === "input" ? [binding.input] : []));
-}
-
-function leastBytes(launch: Launch, inputs: readonly Shape[], output: Shape, copies: boolean): number {
-  const read = inputs.reduce((sum, shape) => sum + byteLength(shape), 0);
-  const parameters = launch.bindings.reduce(
+/** The bytes that the layer's own inputs, parameters and output hold, as far as this dispatch binds them. */
+function leastBytes({ node }: FusedNode, { bindings }: Launch): number {
+  const read = bindings.reduce(
+    (sum, binding) => sum + (binding.kind === "input" ? byteLength(node.inputShapes[binding.input]) : 0),
+    0,
+  );
+  const parameters = bindings.reduce(
     (sum, binding) => sum + (binding.kind === "parameter" ? binding.parameter.elements * bytesPerElement : 0),
     0,
   );
-  return read + parameters + (copies ? read : byteLength(output));
-}
-
-function bind(launch: Launch, problem: Problem, parameters: ParameterTable): Binding[] {
-  return launch.bindings.map((binding): Binding => {
-    switch (binding.kind) {
-      case "input":
-        return { kind: "slot", slot: problem.inputs[binding.input].slot };
-      case "output":
-        return { kind: "slot", slot: problem.output.slot };
-      case "parameter":
-        return { kind: "parameter", parameter: parameters.indexOf(problem.layer, binding.parameter) };
-      default:
-        return binding satisfies never;
-    }
-  });
+  const writes = bindings.some(({ kind }) => kind === "output");
+  return read + parameters + (node.op.type === "concat" ? read : writes ? byteLength(node.outputShape) : 0);
 }
 
 /** Collects packed parameters, each once. */
@@ -192,13 +211,6 @@ class ParameterTable {
     const index = this.all.push(parameter) - 1;
     this.indices.set(key, index);
     return index;
-  }
-}
-
-function checkSlots(views: ReadonlyMap<ValueId, View>, slots: readonly number[], limits: PlanLimits): void {
-  for (const [id, { slot, shape }] of views) {
-    // The largest tenant names the slot's size.
-    if (slotBytes(shape) === slots[slot]) checkBufferSize(id, "it takes", slots[slot], limits);
   }
 }
 
@@ -225,7 +237,7 @@ function largestBuffer(limits: PlanLimits): number {
  * @param single - the graph's shapes for one image
  */
 export function largestBatch(single: ShapedGraph, limits: PlanLimits, batch: number): number {
-  const imageBytes = Math.max(...[...single.shapes.values()].map(slotBytes));
+  const imageBytes = Math.max(...[...single.shapes.values()].map((shape) => roundUp(byteLength(shape))));
   const most = Math.floor(largestBuffer(limits) / imageBytes);
   if (most >= batch) return batch;
   return mixesImages(single) ? 0 : most;
@@ -252,7 +264,7 @@ function byteLength(shape: Shape): number {
   return elementCount(shape) * bytesPerElement;
 }
 
-/** A value's bytes, rounded up so that kernels may read it four elements at a time. */
-function slotBytes(shape: Shape): number {
-  return Math.ceil(byteLength(shape) / 16) * 16;
+/** Bytes of a buffer from which kernels may read four elements at a time. */
+function roundUp(bytes: number): number {
+  return Math.ceil(bytes / 16) * 16;
 }

@@ -1,24 +1,26 @@
-/** Every kernel, for each op in the order in which the planner tries them. */
+/** Every algorithm, for each op in the order in which the planner prefers them, and every kernel. */
 
 import { EngineError } from "../errors.ts";
-import type { Kernel, Problem } from "./kernel.ts";
+import type { Algorithm, Kernel, Problem } from "./kernel.ts";
 import { concat } from "./kernels/concat.ts";
 import { convDirect } from "./kernels/conv_direct.ts";
 import { convDirectSubgroup } from "./kernels/conv_direct_subgroup.ts";
-import { convPointwise, convPointwiseVec4 } from "./kernels/conv_pointwise.ts";
-import { convPointwiseSubgroup } from "./kernels/conv_pointwise_subgroup.ts";
+import { convPointwise, convPointwiseSubgroup, convPointwiseVec4 } from "./kernels/conv_pointwise.ts";
+import { convWinograd2, convWinograd4 } from "./kernels/conv_winograd.ts";
 import { fullyConnected } from "./kernels/fully_connected.ts";
 import { lrn } from "./kernels/lrn.ts";
 import { poolAvg, poolGlobalAvg, poolMax } from "./kernels/pool.ts";
 import { relu } from "./kernels/relu.ts";
 import { softmax } from "./kernels/softmax.ts";
 
-export const kernels = [
+export const algorithms = [
   convPointwiseVec4,
   convPointwise,
   convPointwiseSubgroup,
   convDirect,
   convDirectSubgroup,
+  convWinograd4,
+  convWinograd2,
   poolMax,
   poolAvg,
   poolGlobalAvg,
@@ -27,7 +29,10 @@ export const kernels = [
   concat,
   softmax,
   fullyConnected,
-] as unknown as readonly Kernel[];
+] as unknown as readonly Algorithm[];
+
+/** Every kernel that some algorithm uses. */
+export const kernels: readonly Kernel[] = [...new Set(algorithms.flatMap((algorithm) => algorithm.kernels))];
 
 /** The kernel named `name`; throws EngineError "gpu" where there is none. */
 export function kernelNamed(name: string): Kernel {
@@ -36,10 +41,10 @@ export function kernelNamed(name: string): Kernel {
   return kernel;
 }
 
-/** All kernels that can compute the problem, the preferred one first: by preference, then in the registry's order. */
-export function candidates(problem: Problem): readonly Kernel[] {
-  const preference = (kernel: Kernel) => kernel.preference?.(problem) ?? 0;
-  return kernels
-    .filter((kernel) => kernel.op === problem.op.type && kernel.accepts(problem))
+/** All algorithms that can compute the problem, the preferred one first: by preference, then in the registry's order. */
+export function candidates(problem: Problem): readonly Algorithm[] {
+  const preference = (algorithm: Algorithm) => algorithm.preference?.(problem) ?? 0;
+  return algorithms
+    .filter((algorithm) => algorithm.op === problem.op.type && algorithm.accepts(problem))
     .sort((a, b) => preference(b) - preference(a));
 }

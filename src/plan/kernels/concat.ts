@@ -3,9 +3,9 @@
 import { resolveAxis } from "../../graph/ops/op_rule.ts";
 import type { Concat } from "../../graph/ops.ts";
 import { elementCount } from "../../graph/tensor.ts";
-import { inputAndOutput, type Kernel, type Launch, placement, placementFields, threadPerTile } from "../kernel.ts";
+import { inputAndOutput, oneKernel, type Launch, placement, placementFields, threadPerTile } from "../kernel.ts";
 
-export const concat: Kernel<Concat> = {
+export const concat = oneKernel<Concat>({
   name: "concat",
   op: "concat",
   bindings: inputAndOutput,
@@ -18,10 +18,10 @@ export const concat: Kernel<Concat> = {
     const blocks = elementCount(output.shape.slice(1, Math.max(axis, 1)));
     const inner = elementCount(output.shape.slice(axis + 1));
     let start = 0;
-    return inputs.flatMap((input, index): Launch[] => {
+    return inputs.flatMap((input, index): Omit<Launch, "kernel">[] => {
       const along = start;
       start += input.shape[axis];
-      // A concat's input in its output's slot lies where it belongs; the planner places it nowhere else.
+      // A concat's input in its output's memory lies where it belongs; the planner places it nowhere else.
       if (input.slot === output.slot) return [];
       const { values, workgroups } = threadPerTile(layer, elementCount(input.shape), limits);
       return [
@@ -41,4 +41,4 @@ export const concat: Kernel<Concat> = {
       ];
     });
   },
-};
+});

@@ -1,13 +1,13 @@
 /** Launches kernels/conv_direct.wgsl. */
 
 import type { Conv } from "../../graph/ops.ts";
-import { bestTile, inputWeightBiasOutput, type Kernel, placement, type Problem, threadPerTile } from "../kernel.ts";
+import { bestTile, inputWeightBiasOutput, oneKernel, placement, type Problem, threadPerTile } from "../kernel.ts";
 import { convParameters } from "./conv_parameters.ts";
 
 /** Wider kernels are walked in pieces: every column that is walked at once costs registers. */
 const mostTaps = 11;
 
-export const convDirect: Kernel<Conv> = {
+export const convDirect = oneKernel<Conv>({
   name: "conv_direct",
   op: "conv",
   bindings: inputWeightBiasOutput,
@@ -67,7 +67,7 @@ export const convDirect: Kernel<Conv> = {
       },
     ];
   },
-};
+});
 
 /** The fields of `Layer` that say what a convolution is, for every kernel that slides a window. */
 export function convLayer({ op, inputs, output }: Problem<Conv>) {

@@ -1,14 +1,14 @@
 /** Launches kernels/conv_direct_subgroup.wgsl. */
 
 import type { Conv } from "../../graph/ops.ts";
-import { inputWeightBiasOutput, type Kernel, workgroupGrid } from "../kernel.ts";
+import { inputWeightBiasOutput, oneKernel, workgroupGrid } from "../kernel.ts";
 import { convDirect, convLayer, tapsFor } from "./conv_direct.ts";
 import { convParameters } from "./conv_parameters.ts";
 import { bestBlockTile, broadcastPreference, broadcastWorkgroupSize, canBroadcast } from "./subgroups.ts";
 
 const tileChannels = 16;
 
-export const convDirectSubgroup: Kernel<Conv> = {
+export const convDirectSubgroup = oneKernel<Conv>({
   name: "conv_direct_subgroup",
   op: "conv",
   bindings: inputWeightBiasOutput,
@@ -50,4 +50,4 @@ export const convDirectSubgroup: Kernel<Conv> = {
       },
     ];
   },
-};
+});

@@ -4,7 +4,7 @@ import type { FullyConnected } from "../../graph/ops.ts";
 import {
   imageElements,
   inputWeightBiasOutput,
-  type Kernel,
+  oneKernel,
   placement,
   workgroupGrid,
   workgroupSizeFor,
@@ -12,7 +12,7 @@ import {
 
 const tileFeatures = 4;
 
-export const fullyConnected: Kernel<FullyConnected> = {
+export const fullyConnected = oneKernel<FullyConnected>({
   name: "fully_connected",
   op: "fully_connected",
   bindings: inputWeightBiasOutput,
@@ -56,4 +56,4 @@ export const fullyConnected: Kernel<FullyConnected> = {
       },
     ];
   },
-};
+});

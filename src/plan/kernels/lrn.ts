@@ -1,11 +1,11 @@
 /** Launches kernels/lrn.wgsl. */
 
 import type { Lrn } from "../../graph/ops.ts";
-import { inputAndOutput, type Kernel, placement, placementFields, threadPerTile } from "../kernel.ts";
+import { inputAndOutput, oneKernel, placement, placementFields, threadPerTile } from "../kernel.ts";
 
 const tileChannels = 8;
 
-export const lrn: Kernel<Lrn> = {
+export const lrn = oneKernel<Lrn>({
   name: "lrn",
   op: "lrn",
   bindings: inputAndOutput,
@@ -36,4 +36,4 @@ export const lrn: Kernel<Lrn> = {
       },
     ];
   },
-};
+});

@@ -4,7 +4,7 @@ import type { PoolAvg, PoolGlobalAvg, PoolMax } from "../../graph/ops.ts";
 import { elementCount } from "../../graph/tensor.ts";
 import {
   inputAndOutput,
-  type Kernel,
+  oneKernel,
   placement,
   placementFields,
   type Problem,
@@ -61,7 +61,7 @@ function launchWindow({ layer, op, inputs, output, limits }: Problem<PoolMax | P
   };
 }
 
-export const poolMax: Kernel<PoolMax> = {
+export const poolMax = oneKernel<PoolMax>({
   name: "pool_max",
   op: "pool_max",
   bindings: inputAndOutput,
@@ -70,9 +70,9 @@ export const poolMax: Kernel<PoolMax> = {
   tiles: [],
   accepts: () => true,
   launch: (problem) => [launchWindow(problem)],
-};
+});
 
-export const poolAvg: Kernel<PoolAvg> = {
+export const poolAvg = oneKernel<PoolAvg>({
   name: "pool_avg",
   op: "pool_avg",
   bindings: inputAndOutput,
@@ -95,9 +95,9 @@ export const poolAvg: Kernel<PoolAvg> = {
       },
     ];
   },
-};
+});
 
-export const poolGlobalAvg: Kernel<PoolGlobalAvg> = {
+export const poolGlobalAvg = oneKernel<PoolGlobalAvg>({
   name: "pool_global_avg",
   op: "pool_global_avg",
   bindings: inputAndOutput,
@@ -121,4 +121,4 @@ export const poolGlobalAvg: Kernel<PoolGlobalAvg> = {
       },
     ];
   },
-};
+});

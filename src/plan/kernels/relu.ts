@@ -2,9 +2,9 @@
 
 import type { Relu } from "../../graph/ops.ts";
 import { elementCount } from "../../graph/tensor.ts";
-import { imageElements, inputAndOutput, type Kernel, placement, placementFields, threadPerTile } from "../kernel.ts";
+import { imageElements, inputAndOutput, oneKernel, placement, placementFields, threadPerTile } from "../kernel.ts";
 
-export const relu: Kernel<Relu> = {
+export const relu = oneKernel<Relu>({
   name: "relu",
   op: "relu",
   bindings: inputAndOutput,
@@ -22,4 +22,4 @@ export const relu: Kernel<Relu> = {
       },
     ];
   },
-};
+});

@@ -3,9 +3,9 @@
 import { resolveAxis } from "../../graph/ops/op_rule.ts";
 import type { Softmax } from "../../graph/ops.ts";
 import { elementCount } from "../../graph/tensor.ts";
-import { imageElements, inputAndOutput, type Kernel, placement, workgroupGrid, workgroupSizeFor } from "../kernel.ts";
+import { imageElements, inputAndOutput, oneKernel, placement, workgroupGrid, workgroupSizeFor } from "../kernel.ts";
 
-export const softmax: Kernel<Softmax> = {
+export const softmax = oneKernel<Softmax>({
   name: "softmax",
   op: "softmax",
   bindings: inputAndOutput,
@@ -57,4 +57,4 @@ export const softmax: Kernel<Softmax> = {
       },
     ];
   },
-};
+});

@@ -1,0 +1,92 @@
+// Winograd convolution F(4×4, 3×3), first of three steps: the input's tiles, transformed.
+// (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; their points 0, ±1, ±2, ∞.)
+//
+// input   (N, channels, height, width), each image contiguous from inOffset + n · inStride
+// output  (36 frequencies, channels, images · rowTiles · columnTiles): Bᵀ d B for each 6×6 tile d of the input
+//
+// A tile yields 4×4 outputs, so tiles overlap by 2. One thread transforms one tile of one channel, tiles fastest: 36
+// loads, additions and a few multiplications by small constants, 36 stores. What lies in the padding counts as zero.
+
+alias Element = f32;
+
+override workgroupSize: u32 = 64u;
+
+struct Layer {
+  threadCount: u32,
+  channels: u32,
+  height: u32,
+  width: u32,
+  inOffset: u32,
+  inStride: u32,
+  padTop: u32,
+  padLeft: u32,
+  rowTiles: u32, // down the feature map
+  columnTiles: u32, // across it
+  images: u32,
+  firstImage: u32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<Element>;
+@group(0) @binding(1) var<storage, read_write> output: array<Element>;
+@group(0) @binding(2) var<uniform> layer: Layer;
+
+// Bᵀ times a column.
+fn transform(d: array<f32, 6>) -> array<f32, 6> {
+  return array<f32, 6>(
+    4 * d[0] - 5 * d[2] + d[4],
+    d[3] + d[4] - 4 * (d[1] + d[2]),
+    d[4] - d[3] + 4 * (d[1] - d[2]),
+    d[4] - d[2] + 2 * (d[3] - d[1]),
+    d[4] - d[2] + 2 * (d[1] - d[3]),
+    4 * d[1] - 5 * d[3] + d[5],
+  );
+}
+
+@compute @workgroup_size(workgroupSize)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let thread = (workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z)) * workgroupSize + lane;
+  if (thread >= layer.threadCount) {
+    return;
+  }
+  let mapTiles = layer.rowTiles * layer.columnTiles;
+  let tiles = layer.images * mapTiles;
+  let tile = thread % tiles;
+  let channel = thread / tiles;
+  let image = layer.firstImage + tile / mapTiles;
+  let top = i32((tile % mapTiles) / layer.columnTiles * 4u) - i32(layer.padTop);
+  let left = i32(tile % layer.columnTiles * 4u) - i32(layer.padLeft);
+
+  var columns: array<u32, 6>;
+  var inside: array<bool, 6>;
+  for (var x = 0; x < 6; x++) {
+    columns[x] = u32(clamp(left + x, 0, i32(layer.width) - 1));
+    inside[x] = left + x >= 0 && left + x < i32(layer.width);
+  }
+  let plane = layer.inOffset + image * layer.inStride + channel * layer.height * layer.width;
+  var rows: array<array<f32, 6>, 6>;
+  for (var y = 0; y < 6; y++) {
+    let rowStart = plane + u32(clamp(top + y, 0, i32(layer.height) - 1)) * layer.width;
+    let rowInside = top + y >= 0 && top + y < i32(layer.height);
+    var row: array<f32, 6>;
+    for (var x = 0; x < 6; x++) {
+      row[x] = select(0, f32(input[rowStart + columns[x]]), rowInside && inside[x]);
+    }
+    rows[y] = transform(row);
+  }
+  let frequencyStride = layer.channels * tiles;
+  var outIndex = channel * tiles + tile;
+  for (var x = 0; x < 6; x++) {
+    var column: array<f32, 6>;
+    for (var y = 0; y < 6; y++) {
+      column[y] = rows[y][x];
+    }
+    let transformed = transform(column);
+    for (var y = 0u; y < 6u; y++) {
+      output[outIndex + (y * 6u + u32(x)) * frequencyStride] = Element(transformed[y]);
+    }
+  }
+}

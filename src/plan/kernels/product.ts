@@ -1,0 +1,170 @@
+/**
+ * Matrix products, output (outChannels × columns) = weight (outChannels × inChannels) · input (inChannels × columns),
+ * for each of several images: 1×1 convolutions, and what other convolutions make into products. The kernels are
+ * kernels/conv_pointwise*.wgsl.
+ */
+
+import {
+  bestTile,
+  inputWeightBiasOutput,
+  type Kernel,
+  type Launch,
+  type LaunchBinding,
+  threadPerTile,
+  workgroupGrid,
+} from "../kernel.ts";
+import type { PlanLimits } from "../limits.ts";
+import type { PackedParameter } from "../plan.ts";
+import { bestBlockTile, broadcastPreference, broadcastWorkgroupSize, canBroadcast } from "./subgroups.ts";
+
+export interface Product {
+  /** The layer, as errors name it. */
+  readonly layer: string;
+  readonly limits: PlanLimits;
+  readonly images: number;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly columns: number;
+  /** Whether each image has weights of its own, one after another in the packed parameter. */
+  readonly ownWeights: boolean;
+  readonly relu: boolean;
+  readonly place: {
+    readonly inOffset: number;
+    readonly inStride: number;
+    readonly outOffset: number;
+    readonly outStride: number;
+  };
+  readonly input: LaunchBinding;
+  readonly output: LaunchBinding;
+  /** Weights and biases packed into tiles of that many output channels. */
+  parameters(tileChannels: number): { readonly weight: PackedParameter; readonly bias: PackedParameter };
+}
+
+/** A kernel that computes products. */
+export interface ProductKernel {
+  readonly kernel: Kernel;
+  accepts(product: Product): boolean;
+  preference(limits: PlanLimits): number;
+  launch(product: Product): Launch;
+}
+
+const productLayer = [
+  "inChannels",
+  "inOffset",
+  "inStride",
+  "outChannels",
+  "outOffset",
+  "outStride",
+  "pixels",
+  "weightTiles",
+] as const;
+
+function declare(name: string, first: "threadCount" | "images", tiles: readonly string[]): Kernel {
+  return {
+    name,
+    bindings: inputWeightBiasOutput,
+    constants: ["workgroupSize", "relu"],
+    layer: [first, ...productLayer],
+    tiles,
+  };
+}
+
+/** The launch of any product kernel, but for what its own mapping of threads adds. */
+function launchProduct(
+  kernel: Kernel,
+  product: Product,
+  tileChannels: number,
+  own: Readonly<Record<string, number>>,
+  workgroups: Launch["workgroups"],
+): Launch {
+  const { inChannels, outChannels, columns, ownWeights, relu, place, input, output } = product;
+  const { weight, bias } = product.parameters(tileChannels);
+  return {
+    kernel,
+    values: {
+      ...place,
+      inChannels,
+      outChannels,
+      pixels: columns,
+      weightTiles: ownWeights ? Math.ceil(outChannels / tileChannels) : 0,
+      relu: Number(relu),
+      TILE_CHANNELS: tileChannels,
+      ...own,
+    },
+    bindings: [input, { kind: "parameter", parameter: weight }, { kind: "parameter", parameter: bias }, output],
+    workgroups,
+  };
+}
+
+function launchThreads(
+  kernel: Kernel,
+  product: Product,
+  columnTiles: number,
+  tiles: Readonly<Record<string, number>>,
+): Launch {
+  const { layer, limits, images, outChannels } = product;
+  const tileChannels = outChannels <= 4 ? 4 : 8;
+  const threads = images * Math.ceil(outChannels / tileChannels) * columnTiles;
+  const { values, workgroups } = threadPerTile(layer, threads, limits);
+  return launchProduct(kernel, product, tileChannels, { ...values, ...tiles }, workgroups);
+}
+
+const scalar = declare("conv_pointwise", "threadCount", ["TILE_CHANNELS", "TILE_PIXELS"]);
+const vec4 = declare("conv_pointwise_vec4", "threadCount", ["TILE_CHANNELS", "TILE_QUADS"]);
+const subgroup = declare("conv_pointwise_subgroup", "images", ["TILE_CHANNELS", "TILE_PIXELS"]);
+
+export const productScalar: ProductKernel = {
+  kernel: scalar,
+  accepts: () => true,
+  preference: () => 0,
+  launch(product) {
+    const tilePixels = bestTile(product.columns, [7, 8, 6, 5, 4]);
+    return launchThreads(scalar, product, Math.ceil(product.columns / tilePixels), { TILE_PIXELS: tilePixels });
+  },
+};
+
+export const productVec4: ProductKernel = {
+  kernel: vec4,
+  accepts: ({ columns, place }) => [columns, ...Object.values(place)].every((extent) => extent % 4 === 0),
+  preference: () => 0,
+  launch(product) {
+    const quads = product.columns / 4;
+    const tileQuads = bestTile(quads, [2, 1]);
+    return launchThreads(vec4, product, Math.ceil(quads / tileQuads), { TILE_QUADS: tileQuads });
+  },
+};
+
+export const productSubgroup: ProductKernel = {
+  kernel: subgroup,
+  accepts: ({ limits }) => canBroadcast(limits),
+  preference: broadcastPreference,
+  launch(product) {
+    const { layer, limits, images, outChannels, columns } = product;
+    const tileChannels = 16;
+    const workgroupSize = broadcastWorkgroupSize(limits);
+    const tilePixels = bestBlockTile(workgroupSize, [7, 6, 5, 4, 3, 2], (size) => Math.ceil(columns / size));
+    const blocks = Math.ceil(columns / (tilePixels * workgroupSize));
+    const count = images * Math.ceil(outChannels / tileChannels) * blocks;
+    return launchProduct(
+      subgroup,
+      product,
+      tileChannels,
+      { workgroupSize, images, TILE_PIXELS: tilePixels },
+      workgroupGrid(layer, count, limits),
+    );
+  },
+};
+
+/** In the order in which they are preferred where their preference is the same. */
+const productKernels = [productVec4, productScalar, productSubgroup];
+
+/** Every kernel that may be chosen for a product. */
+export const kernelsOfProducts: readonly Kernel[] = productKernels.map(({ kernel }) => kernel);
+
+/** The product's launch with the preferred kernel. */
+export function launchPreferred(product: Product): Launch {
+  const [best] = productKernels
+    .filter((each) => each.accepts(product))
+    .sort((a, b) => b.preference(product.limits) - a.preference(product.limits));
+  return best.launch(product);
+}
