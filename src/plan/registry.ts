@@ -9,7 +9,7 @@ import { convPointwise, convPointwiseSubgroup, convPointwiseVec4 } from "./kerne
 import { convWinograd2, convWinograd4 } from "./kernels/conv_winograd.ts";
 import { fullyConnected } from "./kernels/fully_connected.ts";
 import { lrn } from "./kernels/lrn.ts";
-import { poolAvg, poolGlobalAvg, poolMax } from "./kernels/pool.ts";
+import { poolAvg, poolGlobalAvg, poolMax, poolMaxRows } from "./kernels/pool.ts";
 import { relu } from "./kernels/relu.ts";
 import { softmax } from "./kernels/softmax.ts";
 
@@ -21,6 +21,7 @@ export const algorithms = [
   convDirectSubgroup,
   convWinograd4,
   convWinograd2,
+  poolMaxRows,
   poolMax,
   poolAvg,
   poolGlobalAvg,

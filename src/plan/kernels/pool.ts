@@ -1,8 +1,9 @@
-/** Launches kernels/pool_max.wgsl, kernels/pool_avg.wgsl and kernels/pool_global_avg.wgsl. */
+/** Launches kernels/pool_max.wgsl, pool_max_rows.wgsl, pool_avg.wgsl and pool_global_avg.wgsl. */
 
 import type { PoolAvg, PoolGlobalAvg, PoolMax } from "../../graph/ops.ts";
 import { elementCount } from "../../graph/tensor.ts";
 import {
+  bestTile,
   inputAndOutput,
   oneKernel,
   placement,
@@ -70,6 +71,64 @@ export const poolMax = oneKernel<PoolMax>({
   tiles: [],
   accepts: () => true,
   launch: (problem) => [launchWindow(problem)],
+});
+
+/** Wider windows cost more registers than their loads are worth. */
+const mostTaps = 7;
+
+export const poolMaxRows = oneKernel<PoolMax>({
+  name: "pool_max_rows",
+  op: "pool_max",
+  bindings: inputAndOutput,
+  constants: ["workgroupSize"],
+  layer: [
+    "threadCount",
+    "channels",
+    "inHeight",
+    "inWidth",
+    "inOffset",
+    "inStride",
+    "outHeight",
+    "outWidth",
+    "outOffset",
+    "outStride",
+    "kernelHeight",
+    "strideY",
+    "padTop",
+    "padLeft",
+  ],
+  tiles: ["TILE_COLUMNS", "TAPS", "STRIDE_X"],
+  accepts: ({ op: { kernel, dilation, stride } }) =>
+    dilation.every((extent) => extent === 1) && kernel[1] <= mostTaps && stride[1] <= kernel[1],
+  launch({ layer, op, inputs, output, limits }) {
+    const [, channels, inHeight, inWidth] = inputs[0].shape;
+    const [images, , outHeight, outWidth] = output.shape;
+    const tileColumns = bestTile(outWidth, [7, 8, 6, 5, 4]);
+    const threads = images * channels * outHeight * Math.ceil(outWidth / tileColumns);
+    const { values, workgroups } = threadPerTile(layer, threads, limits);
+    return [
+      {
+        values: {
+          ...values,
+          ...placement(inputs[0], output),
+          channels,
+          inHeight,
+          inWidth,
+          outHeight,
+          outWidth,
+          kernelHeight: op.kernel[0],
+          strideY: op.stride[0],
+          padTop: op.pad.top,
+          padLeft: op.pad.left,
+          TILE_COLUMNS: tileColumns,
+          TAPS: op.kernel[1],
+          STRIDE_X: op.stride[1],
+        },
+        bindings: [{ kind: "input", input: 0 }, { kind: "output" }],
+        workgroups,
+      },
+    ];
+  },
 });
 
 export const poolAvg = oneKernel<PoolAvg>({
