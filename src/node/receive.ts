@@ -74,7 +74,10 @@ export async function receiveInto(
       await file.truncate(0);
       onReceived(0);
       // The range cannot be had: the whole file, then.
-      if (response.status !== 200) { await receiveInto(file, 0, url, size, options); return; }
+      if (response.status !== 200) {
+        await receiveInto(file, 0, url, size, options);
+        return;
+      }
     }
     let position = startOf(response, url, size);
     if (response.body === null) throw new Interruption("the server sends an empty answer");

@@ -60,6 +60,11 @@ export interface Algorithm<O extends Op = Op> {
   accepts(problem: Problem<O>): boolean;
   /** How much it is preferred to other algorithms that accept the problem: 0 unless given. */
   preference?(problem: Problem<O>): number;
+  /**
+   * How far its results may lie from the exact ones, in parts of their largest magnitude, where it rounds more than
+   * plain sums in float32 do.
+   */
+  readonly tolerance?: number;
   /** Bytes of each buffer that its dispatches need beside the problem's own; none unless given. */
   scratch?(problem: Problem<O>): readonly number[];
   /**

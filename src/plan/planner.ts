@@ -7,7 +7,15 @@ import { elementCount, type Shape } from "../graph/tensor.ts";
 import { type FusedNode, fuseNodes, plainNode } from "./fuse.ts";
 import type { Launch, Problem } from "./kernel.ts";
 import type { PlanLimits } from "./limits.ts";
-import { type Binding, bytesPerElement, type PackedParameter, type Plan, type Step, type View } from "./plan.ts";
+import {
+  type Binding,
+  bytesPerElement,
+  type PackedParameter,
+  type Plan,
+  type Step,
+  type Tolerance,
+  type View,
+} from "./plan.ts";
 import { placeValues } from "./place.ts";
 import { candidates } from "./registry.ts";
 import { assignSlots, type Lifetime } from "./slots.ts";
@@ -91,10 +99,17 @@ export function planGraph(
     slots,
     parameters: parameters.all,
     steps,
+    tolerance: toleranceOf(work.map(({ tolerance }) => tolerance)),
     unplannedBytes: fuseNodes(shaped).reduce((sum, { output }) => sum + byteLength(shapes.get(output)!), 0),
     macs: shaped.macs,
     parameterCount: shaped.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
   };
+}
+
+/** Plain sums in float32 stay within the first of these; algorithms that round more have bounds of their own. */
+function toleranceOf(algorithms: readonly number[]): Tolerance {
+  const relative = Math.max(1e-5, ...algorithms);
+  return { relative, probability: relative > 1e-5 ? 5e-6 : 1e-6 };
 }
 
 /** Images of the first input: what a plan calls its batch. */
@@ -147,7 +162,7 @@ function launchNode(
   views: ReadonlyMap<ValueId, View>,
   limits: PlanLimits,
   workspace: boolean,
-): { problem: Problem; launches: readonly Launch[]; scratch: readonly number[] } {
+): { problem: Problem; launches: readonly Launch[]; scratch: readonly number[]; tolerance: number } {
   const problem: Problem = {
     layer: node.name,
     op: node.op,
@@ -156,12 +171,17 @@ function launchNode(
     relu,
     limits,
   };
-  if (node.op.type === "dropout") return { problem, launches: [], scratch: [] };
+  if (node.op.type === "dropout") return { problem, launches: [], scratch: [], tolerance: 0 };
   const algorithm = candidates(problem).find((each) => workspace || !each.scratch);
   if (!algorithm) {
     throw new EngineError("graph", node.name, `no kernel computes its ${node.op.type}`, "use another layer");
   }
-  return { problem, launches: algorithm.launch(problem), scratch: algorithm.scratch?.(problem) ?? [] };
+  return {
+    problem,
+    launches: algorithm.launch(problem),
+    scratch: algorithm.scratch?.(problem) ?? [],
+    tolerance: algorithm.tolerance ?? 0,
+  };
 }
 
 /** Sorts a launch's values by where the kernel takes them. A misspelt name would silently leave a default. */

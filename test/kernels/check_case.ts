@@ -1,12 +1,12 @@
-/** Every kernel that accepts a case of the table against the CPU reference, in every placement. */
+/** Every algorithm that accepts a case of the table against the CPU reference, in every placement. */
 
 import { readFileSync } from "node:fs";
 import { expect } from "vitest";
 import { relu as reluOf } from "../../src/cpu/relu.ts";
 import type { Op } from "../../src/graph/ops.ts";
-import type { Kernel } from "../../src/plan/kernel.ts";
+import type { Algorithm } from "../../src/plan/kernel.ts";
 import type { PlanLimits } from "../../src/plan/limits.ts";
-import { candidates, kernels } from "../../src/plan/registry.ts";
+import { algorithms, candidates } from "../../src/plan/registry.ts";
 import { cases, drawCase, type OpCase } from "../support/cases.ts";
 import "../support/close.ts";
 import type { TestGpu } from "../support/gpu.ts";
@@ -25,11 +25,11 @@ export interface CheckOptions {
   readonly placements?: readonly Placement[];
   /** Whether a ReLU is fused behind the op. */
   readonly relu?: boolean;
-  /** The kernel to run; all that accept the case unless given. */
+  /** The algorithm to run; all that accept the case unless given. */
   readonly only?: string;
 }
 
-/** Fails with every parameter of the case, the kernel, the placement and the seed. Gives the kernels that ran. */
+/** Fails with every parameter of the case, the algorithm, the placement and the seed. Gives the algorithms that ran. */
 export async function checkCase(gpu: TestGpu, opCase: OpCase, options: CheckOptions = {}): Promise<string[]> {
   const { placements = [oddPlacement, channelPlacement], relu = false, limits = {} } = options;
   const seed = freshSeed();
@@ -44,18 +44,18 @@ export async function checkCase(gpu: TestGpu, opCase: OpCase, options: CheckOpti
       relu,
       limitsFor(opCase, placement, relu, { ...gpu.limits, ...limits }),
     );
-    for (const kernel of candidates(problem)) {
-      if (options.only !== undefined && kernel.name !== options.only) continue;
-      ran.add(kernel.name);
+    for (const algorithm of candidates(problem)) {
+      if (options.only !== undefined && algorithm.name !== options.only) continue;
+      ran.add(algorithm.name);
       const context = [
-        `${kernel.name} on ${opCase.name}, ${placement.name}${relu ? ", ReLU fused" : ""}`,
+        `${algorithm.name} on ${opCase.name}, ${placement.name}${relu ? ", ReLU fused" : ""}`,
         `GOOGLENET_TEST_SEED=${seed}`,
         `limits ${JSON.stringify(problem.limits)}`,
-        `launches ${JSON.stringify(kernel.launch(problem).map(({ values, workgroups }) => ({ ...values, workgroups })))}`,
+        `launches ${JSON.stringify(algorithm.launch(problem).map(({ values, workgroups }) => ({ ...values, workgroups })))}`,
       ].join("\n");
-      const { output, strayWrites } = await runKernel(gpu, kernel, problem, inputs, weights);
-      const bound =
-        opCase.op.type === "softmax" ? { absolute: 1e-6 } : { absolute: opCase.tolerance * largest(linear.data) };
+      const { output, strayWrites } = await runKernel(gpu, algorithm, problem, inputs, weights);
+      const relative = Math.max(opCase.tolerance, algorithm.tolerance ?? 0);
+      const bound = { absolute: opCase.op.type === "softmax" ? 1e-6 : relative * largest(linear.data) };
       expect(output, context).toBeAllclose(expected, bound);
       expect(strayWrites.slice(0, 10), `${strayWrites.length} stray writes: ${context}`).toEqual([]);
     }
@@ -71,7 +71,7 @@ function limitsFor(opCase: OpCase, placement: Placement, relu: boolean, limits: 
   if (!placement.channels) return limits;
   const problem = problemOf(opCase, placement, relu, limits);
   const most = candidates(problem)
-    .flatMap((kernel) => kernel.launch(problem))
+    .flatMap((algorithm) => algorithm.launch(problem))
     .reduce((count, { workgroups: [x, y, z] }) => Math.max(count, x * y * z), 1);
   return { ...limits, maxComputeWorkgroupsPerDimension: Math.max(2, Math.ceil(Math.cbrt(most))) };
 }
@@ -80,20 +80,22 @@ function largest(data: Float32Array): number {
   return data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
-/** Whether the device has what a kernel needs beyond WebGPU's core; kernels that need nothing more run on every one. */
-export function runsOn(kernel: Kernel, limits: PlanLimits): boolean {
-  const source = readFileSync(new URL(`../../kernels/${kernel.name}.wgsl`, import.meta.url), "utf8");
-  const needsMore = /^enable /m.test(source);
+/** Whether the device has what an algorithm needs beyond WebGPU's core; those that need nothing more run on every one. */
+export function runsOn(algorithm: Algorithm, limits: PlanLimits): boolean {
+  const needsMore = algorithm.kernels.every(({ name }) => {
+    const source = readFileSync(new URL(`../../kernels/${name}.wgsl`, import.meta.url), "utf8");
+    return /^enable /m.test(source);
+  });
   const accepted = cases.some(
-    (each) => each.op.type === kernel.op && kernel.accepts(problemOf(each, channelPlacement, false, limits)),
+    (each) => each.op.type === algorithm.op && algorithm.accepts(problemOf(each, channelPlacement, false, limits)),
   );
   return !needsMore || accepted;
 }
 
-/** The names of the registry's kernels for an op that the device can run. */
-export function kernelsOf(op: Op["type"], limits: PlanLimits): string[] {
-  return kernels
-    .filter((kernel) => kernel.op === op && runsOn(kernel, limits))
+/** The names of the registry's algorithms for an op that the device can run. */
+export function algorithmsOf(op: Op["type"], limits: PlanLimits): string[] {
+  return algorithms
+    .filter((algorithm) => algorithm.op === op && runsOn(algorithm, limits))
     .map(({ name }) => name)
     .sort();
 }

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { casesOf } from "../support/cases.ts";
 import { describeGpu, useGpu } from "../support/gpu.ts";
-import { checkCase, kernelsOf } from "./check_case.ts";
+import { checkCase, algorithmsOf } from "./check_case.ts";
 
 describeGpu("convolution kernels on the GPU against the reference", () => {
   const gpu = useGpu();
@@ -21,6 +21,6 @@ describeGpu("convolution kernels on the GPU against the reference", () => {
   });
 
   test("every kernel ran", () => {
-    expect([...ran].sort()).toEqual(kernelsOf("conv", gpu.limits));
+    expect([...ran].sort()).toEqual(algorithmsOf("conv", gpu.limits));
   });
 });

