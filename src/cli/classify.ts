@@ -51,7 +51,7 @@ export async function classify(paths: readonly string[], options: ClassifyOption
   });
 }
 
-interface Work {
+export interface Work {
   readonly batch: number;
   readonly total: number;
   readonly top: number;
@@ -59,7 +59,7 @@ interface Work {
   readonly context: Context;
 }
 
-async function classifyWith(engine: Engine, source: AsyncIterable<Picture>, work: Work): Promise<number> {
+export async function classifyWith(engine: Engine, source: AsyncIterable<Picture>, work: Work): Promise<number> {
   const { terminal, signal } = work.context;
   const bar = terminal.progress("Pictures", work.total);
   let done = 0;

@@ -36,7 +36,11 @@ export async function parse(argv: readonly string[], context: Context): Promise<
   const [first] = argv;
   const demo = first === undefined || (first.startsWith("-") && !["-h", "--help", "-V", "--version"].includes(first));
   let status: number = exitStatus.done;
-  const program = defineProgram(context, (result) => {
+  let shown = "";
+  const show = (text: string) => {
+    shown += text;
+  };
+  const program = defineProgram(context, show, (result) => {
     status = result;
   });
   if (first !== undefined && laterCommands.includes(first)) {
@@ -45,8 +49,9 @@ export async function parse(argv: readonly string[], context: Context): Promise<
   try {
     await program.parseAsync(demo ? ["demo", ...argv] : argv, { from: "user" });
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return exitStatus.done;
-    throw error;
+    if (!(error instanceof CommanderError) || error.exitCode !== 0) throw error;
+    // Help, or the version.
+    await context.terminal.print(shown.trimEnd());
   }
   return status;
 }
@@ -54,13 +59,13 @@ export async function parse(argv: readonly string[], context: Context): Promise<
 /** Adds a command that shows how it is used. */
 type Define = (name: string, description: string, examples: readonly string[], parent?: Command) => Command;
 
-function defineProgram(context: Context, end: (status: number) => void): Command {
+function defineProgram(context: Context, show: (text: string) => void, end: (status: number) => void): Command {
   const program = new Command("googlenet")
     .description("GoogLeNet on WebGPU, with hand-written WGSL kernels. Without a command: a demonstration.")
     .version(googlenetVersion())
     .helpCommand("help [command]", "show what a command takes")
     .exitOverride()
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput({ writeOut: show, outputError: () => undefined })
     .configureHelp({ showGlobalOptions: false });
   const define: Define = (name, description, examples, parent = program) => {
     const lines = examples.map((example) => `  $ ${example}`).join("\n");

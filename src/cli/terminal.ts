@@ -91,7 +91,7 @@ class Bar implements Progress {
   constructor(title: string, total: number, unit: string) {
     this.total = total;
     this.bar = new SingleBar({
-      format: `${title} {bar} {value}/{total}${unit} · {eta_formatted} left`,
+      format: `${title} {bar} {value}/{total}${unit} {left}`,
       stream: process.stderr,
       barsize: 24,
       barCompleteChar: "█",
@@ -106,7 +106,7 @@ class Bar implements Progress {
   update(done: number): void {
     this.done = done;
     if (this.stopped) return;
-    if (this.bar.isActive) this.bar.update(done);
+    if (this.bar.isActive) this.bar.update(done, { left: this.timeLeft() });
     else if (performance.now() - this.start > BAR_DELAY_MS && done < this.total) this.show();
   }
 
@@ -121,7 +121,15 @@ class Bar implements Progress {
   }
 
   private show(): void {
-    this.bar.start(this.total, this.done);
+    this.bar.start(this.total, this.done, { left: this.timeLeft() });
+  }
+
+  /** From the whole time so far: the library's own estimate starts over whenever the bar makes room. */
+  private timeLeft(): string {
+    if (this.done === 0) return "";
+    const seconds = Math.ceil(((performance.now() - this.start) / 1000 / this.done) * (this.total - this.done));
+    const minutes = Math.floor(seconds / 60);
+    return minutes > 0 ? `· ${minutes} min ${seconds % 60} s left` : `· ${seconds} s left`;
   }
 }
 

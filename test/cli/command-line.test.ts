@@ -1,0 +1,145 @@
+/** Command lines that are wrong whatever the files hold, help, and how a command ends that is not let finish. */
+import { closeSync, openSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { errorLine, statusOf } from "../../src/cli/report.ts";
+import { EngineError } from "../../src/errors.ts";
+import { googlenet, MAIN, weightsAreDownloaded } from "./googlenet.ts";
+
+const COMMANDS = ["demo", "classify", "run", "verify", "plan", "bench", "profile", "devices", "weights"];
+
+/** Command line, and what the error line has to say. */
+const WRONG: readonly [string, RegExp][] = [
+  ["nonsense", /unknown command 'nonsense'/],
+  ["classify", /missing required argument 'IMAGE'/],
+  ["classify x.jpg --topp 3", /unknown option '--topp'; did you mean --top\?/],
+  ["classify x.jpg --top 0", /--top: .*"0"; give a whole number from 1 to 1000/],
+  ["classify x.jpg --top 1.5", /--top: .*"1\.5"/],
+  ["classify x.jpg --batch 0", /--batch: .*"0"; give a whole number from 1 to 4096/],
+  ["classify x.jpg --batch -1", /--batch: .*"-1"/],
+  ["classify x.jpg --batch 1e9", /--batch: .*"1e9"/],
+  ["classify x.jpg --batch 1000000", /--batch: .*"1000000"/],
+  ["classify x.jpg --resize crop", /--resize: .*; give one of squash256, squash224, short256/],
+  ["classify x.jpg --backend gpu", /--backend: .*; give one of webgpu, cpu/],
+  ["classify x.jpg --heads some", /--heads: .*; give one of main, all/],
+  ["classify x.jpg --precision f16", /--precision: f16 is not there yet/],
+  ["classify x.jpg --precision f64", /--precision: .*; give f32/],
+  ["classify x.jpg --crops 10", /--crops: 10 crops are not there yet/],
+  ["classify x.jpg --weights seed:x", /seed:x: is not a seed/],
+  ["classify kernels", /kernels: no picture in it/],
+  ["tune", /tune: this command is not there yet/],
+  ["evaluate folder", /evaluate: this command is not there yet/],
+  ["run googlenet --output prob=x.npy", /run: it has no input/],
+  ["run googlenet --input data=x.npy", /run: there is nothing to do; add --output/],
+  ["run googlenet --input data --output prob=x.npy", /--input: .*"data"; give NAME=FILE\.npy/],
+  ["run googlenet --input datum=x.npy --output prob=x.npy", /--input datum: googlenet has no such input; give data/],
+  ["run googlenet --input data=x.npy --input data=y.npy --output prob=x.npy", /--input data: it is given twice/],
+  ["run googlenet --input data=x.npy --output prob=y.npy --output data=y.npy", /two blobs would go into the same file/],
+  [
+    "run googlenet --input data=x.npy --output inception_3a/3x3_redduce=y.npy",
+    /blob "inception_3a\/3x3_redduce": googlenet has none; near ones are inception_3a\/3x3_reduce,/,
+  ],
+  ["run googlenet --input data=x.npy --output loss1/prob=y.npy", /auxiliary head; add --heads all/],
+  ["verify --backend cpu", /--backend cpu: .*; add --against DIR or --write DIR/],
+  ["verify --image x.jpg --input data=x.npy", /--image: it conflicts with --input/],
+  ["verify --batch 2 --input data=x.npy", /--batch: it conflicts with --input/],
+  ["plan extra", /too many arguments for 'plan'/],
+  ["bench --runs 0", /--runs: .*"0"/],
+  ["bench --seconds none", /--seconds: .*"none"/],
+  ["bench --batch 1,0", /--batch: .*"0"/],
+  ["profile --html x.html", /--html: it is not there yet/],
+  ["profile --backend cpu", /--backend cpu: only a GPU has timestamps/],
+  ["devices --nope", /unknown option '--nope'/],
+  ["weights", /weights: there is nothing to do; give fetch, info FILE or convert IN OUT/],
+  ["weights nope", /weights: there is no command "nope"/],
+  ["weights info", /missing required argument 'FILE'/],
+  ["weights fetch nope", /weights nope: the manifest has none of that name; give bvlc_googlenet/],
+  ["--jsonn", /unknown option '--jsonn'/],
+];
+
+describe("a wrong command line gives status 2, one line, and nothing on standard output", () => {
+  test.concurrent.each(WRONG)("%s", async (line, says) => {
+    const { status, stdout, stderr } = await googlenet(line.split(" "));
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    const error = stderr.replace(/^.* passed over\n/, "");
+    expect(error).toMatch(/^googlenet: [^\n]+: [^\n]+; [^\n]+\n$/);
+    expect(error).toMatch(says);
+  });
+});
+
+describe("help", () => {
+  test.concurrent.each([...COMMANDS, "weights fetch", "weights info", "weights convert"])(
+    "%s --help shows what it takes and an example",
+    async (command) => {
+      const { status, stdout, stderr } = await googlenet([...command.split(" "), "--help"]);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+      expect(stdout).toContain(`Usage: googlenet ${command}`);
+      expect(stdout).toContain("\n  $ googlenet");
+    },
+  );
+
+  test("--help names every command, and --version the package's", async () => {
+    const help = await googlenet(["--help"]);
+    for (const command of COMMANDS) expect(help.stdout).toMatch(new RegExp(`^ +${command}\\b`, "m"));
+    expect((await googlenet(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe("failures", () => {
+  test("show a stack trace with DEBUG=googlenet, and only then", async () => {
+    const plain = await googlenet(["weights", "info", "/nonexistent"]);
+    expect(plain.status).toBe(1);
+    expect(plain.stderr).toMatch(/^googlenet: \/nonexistent: [^\n]+\n$/);
+    const debugging = await googlenet(["weights", "info", "/nonexistent"], { env: { DEBUG: "googlenet" } });
+    expect(debugging.stderr).toMatch(/^googlenet: \/nonexistent: .*\n.*\n +at /);
+  });
+
+  test("say so where standard output can't be written", () => {
+    const full = openSync("/dev/full", "w");
+    for (const argv of [["plan", "--backend", "cpu", "--weights", "seed:1"], ["--help"]]) {
+      const child = spawnSync(process.execPath, ["--import", "tsx", MAIN, ...argv], {
+        cwd: path.resolve(import.meta.dirname, "../.."),
+        stdio: ["ignore", full, "pipe"],
+        encoding: "utf8",
+      });
+      expect(child.status).toBe(1);
+      expect(child.stderr).toMatch(/googlenet: standard output: the disk is full; /);
+    }
+    closeSync(full);
+  });
+
+  test("are silent where nobody reads any more", async () => {
+    const argv = ["plan", "--backend", "cpu", "--weights", "seed:1", "--json"];
+    const { status, stderr } = await googlenet(argv, { closeEarly: true });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "planned for the limits of WebGPU's defaults\n" });
+  });
+
+  test("of memory, and unforeseen ones, are lines as well", () => {
+    const memory = new RangeError("Array buffer allocation failed");
+    expect(errorLine(memory)).toBe("googlenet: memory: there is not enough of it; use a smaller batch or input");
+    expect(statusOf(memory)).toBe(1);
+    expect(errorLine(new TypeError("x is not a function"))).toMatch(
+      /^googlenet: internal error: x is not a function; /,
+    );
+    expect(errorLine(new EngineError("picture", "a\u001b[2Jb", "bad\nname", "c"))).toBe(
+      "googlenet: a [2Jb: bad name; c",
+    );
+  });
+
+  test.skipIf(weightsAreDownloaded)("classify without trained weights says how to get them", async () => {
+    const { status, stdout, stderr } = await googlenet(["classify", "assets/clock.svg"]);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toMatch(/trained weights: there are none; .*googlenet weights fetch.*GOOGLENET_WEIGHTS.*seed:1/);
+  });
+});
+
+test("Ctrl-C ends a command with status 130 before it is done, and nothing more is said", async () => {
+  const start = performance.now();
+  const call = googlenet(["bench", "--backend", "cpu", "--weights", "seed:1", "--runs", "100"], {
+    onStart: (child) => setTimeout(() => child.kill("SIGINT"), 2500),
+  });
+  const { status, stdout, stderr } = await call;
+  expect({ status, stdout, stderr }).toEqual({ status: 130, stdout: "", stderr: "" });
+  expect(performance.now() - start).toBeLessThan(20_000);
+});
