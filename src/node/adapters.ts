@@ -1,8 +1,8 @@
 /** Which adapters Dawn can reach, and what stands in the way where there is none. */
 
 import { existsSync, readdirSync } from "node:fs";
-import { create } from "webgpu";
 import { adapterName, openDevice } from "../webgpu/device.ts";
+import { openAdapter, startDawn } from "./dawn.ts";
 
 export interface FoundAdapter {
   /** What people call it, and what `adapter` in DawnOptions finds it by. */
@@ -38,10 +38,8 @@ export async function findAdapters(): Promise<FoundAdapter[]> {
   const chosen = await chosenNames();
   const found: FoundAdapter[] = [];
   for (const { backend, dawnName } of await listNames()) {
-    // Dawn must outlive its adapter.
-    const gpu = create([`backend=${backend}`, `adapter=${dawnName}`]);
-    const adapter = await gpu.requestAdapter().catch(() => null);
-    if (adapter) found.push(await describe(gpu, adapter, backend, dawnName, chosen));
+    const adapter = await openAdapter({ backend, adapter: dawnName }).catch(() => null);
+    if (adapter) found.push(await describe(adapter, backend, dawnName, chosen));
   }
   return found;
 }
@@ -49,7 +47,7 @@ export async function findAdapters(): Promise<FoundAdapter[]> {
 async function listNames(): Promise<{ backend: string; dawnName: string }[]> {
   let message = "";
   try {
-    await create([`adapter=${NOBODY}`]).requestAdapter();
+    await startDawn({ adapter: NOBODY }).requestAdapter();
   } catch (error) {
     message = error instanceof Error ? error.message : String(error);
   }
@@ -61,7 +59,7 @@ type ChosenFor = FoundAdapter["chosenFor"][number];
 
 /** Whom Dawn chooses where nobody names an adapter. */
 async function chosenNames(): Promise<Map<ChosenFor, string>> {
-  const gpu = create([]);
+  const gpu = startDawn();
   const names = new Map<ChosenFor, string>();
   for (const preference of ["default", "high-performance", "low-power"] as const) {
     const options = preference === "default" ? {} : { powerPreference: preference };
@@ -72,7 +70,6 @@ async function chosenNames(): Promise<Map<ChosenFor, string>> {
 }
 
 async function describe(
-  gpu: GPU,
   adapter: GPUAdapter,
   backend: string,
   dawnName: string,
@@ -99,8 +96,6 @@ async function describe(
   } catch (error) {
     missing.unshift(error instanceof Error ? error.message : String(error));
   }
-  // Mentioned last, so that it lives until here.
-  void gpu;
   return { ...description, missing };
 }
 

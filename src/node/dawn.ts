@@ -8,6 +8,8 @@ import { adapterName, openDevice } from "../webgpu/device.ts";
 export interface DawnOptions {
   /** Part of the adapter's name; Dawn's own choice unless given. */
   readonly adapter?: string;
+  /** `vulkan`, `metal`, `d3d12` …; Dawn's own choice unless given. */
+  readonly backend?: string;
   /** Switches Dawn's validation and bounds checks off: faster, and silent about mistakes. */
   readonly unsafe?: boolean;
   /** Timestamps to the nanosecond, for measuring; otherwise Dawn coarsens them, as pages must not time others. */
@@ -17,9 +19,10 @@ export interface DawnOptions {
 const unsafeFeatures = ["skip_validation", "disable_robustness"];
 
 /** A started Dawn. It must stay in scope while anything made through it is used. */
-export function startDawn({ adapter, unsafe = false, exactTimestamps = false }: DawnOptions = {}): GPU {
+export function startDawn({ adapter, backend, unsafe = false, exactTimestamps = false }: DawnOptions = {}): GPU {
   const flags: string[] = [];
   if (adapter !== undefined) flags.push(`adapter=${adapter}`);
+  if (backend !== undefined) flags.push(`backend=${backend}`);
   if (unsafe) flags.push(`enable-dawn-features=allow_unsafe_apis,${unsafeFeatures.join(",")}`);
   if (exactTimestamps) flags.push("disable-dawn-features=timestamp_quantization");
   return create(flags);
