@@ -108,7 +108,7 @@ async function measure(
   const coldMs = performance.now() - coldStart;
   const expected = await reference();
   let maxAbsError = largestError(outputs, expected);
-  for (let run = 1; run < warmups; run++) outputs = await engine.run({ data });
+  for (let run = 1; run < warmups; run++) await engine.run({ data });
 
   const times: number[] = [];
   const bar = context.terminal.progress(`Batch ${batch}`, 100, " %");
