@@ -1,5 +1,8 @@
 /** `bench`: how long inference takes, of outputs that were checked. */
 
+import type { EngineName } from "../bench/engines.ts";
+import type { KnownImage } from "../bench/job-files.ts";
+import { median, quantile } from "../bench/statistics.ts";
 import { runReference } from "../cpu/reference.ts";
 import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
@@ -14,7 +17,6 @@ import { formatTable, formatTime, significant } from "./format.ts";
 import { batchOf, pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
-import { median, quantile } from "./statistics.ts";
 import { anyWeights } from "./weights-choice.ts";
 
 export interface BenchOptions extends Omit<NetworkOptions, "batch"> {
@@ -23,6 +25,10 @@ export interface BenchOptions extends Omit<NetworkOptions, "batch"> {
   readonly seconds?: number;
   readonly warmups?: number;
   readonly unsafe?: boolean;
+  /** Engines to measure beside this one. */
+  readonly peers?: readonly EngineName[];
+  readonly rounds?: number;
+  readonly save?: string | true;
 }
 
 const USUAL_SECONDS = 10;
@@ -31,6 +37,7 @@ const LEAST_RUNS = 3;
 const USUAL_WARMUPS = { webgpu: 3, cpu: 1 } as const;
 /** The CPU reference takes seconds an image: a batch holds these many different images, over and over. */
 const DISTINCT_IMAGES = 2;
+const USUAL_ROUNDS = 5;
 
 /** One case, as JSON has it. */
 interface Case {
@@ -54,7 +61,8 @@ interface Case {
 
 export async function bench(options: BenchOptions, context: Context): Promise<number> {
   const { terminal, signal } = context;
-  const { batch: batches = [1] } = options;
+  const { batch: batches = [1], peers } = options;
+  checkConflicts(options);
   const graph = googLeNet({ heads: options.heads });
   const { weights, name: weightsName } = await anyWeights(
     options.weights,
@@ -62,10 +70,21 @@ export async function bench(options: BenchOptions, context: Context): Promise<nu
     context,
   );
   const picture = await pictureTensor();
-  const distinct = Math.min(Math.max(...batches), DISTINCT_IMAGES);
+  const distinct = peers ? DISTINCT_IMAGES : Math.min(Math.max(...batches), DISTINCT_IMAGES);
   // Taking seconds, it waits until it is known that there is something to compare with it.
   let reference: Promise<Float32Array> | undefined;
   const expected = () => (reference ??= referenceProbabilities(graph, weights, batchOf(picture, distinct), context));
+
+  if (peers) {
+    const images = imagesOf(batchOf(picture, distinct), await expected());
+    const { benchPeers } = await import("./bench-peers.ts");
+    const { adapter, unsafe = false, rounds = USUAL_ROUNDS, save } = options;
+    return benchPeers(
+      { graph, weights, weightsName, images },
+      { ...amounts(options, "webgpu"), peers, batches, precision: "f32", adapter, unsafe, rounds, save },
+      context,
+    );
+  }
 
   const cases: Case[] = [];
   for (const batch of batches) {
@@ -91,17 +110,52 @@ export async function bench(options: BenchOptions, context: Context): Promise<nu
   return exitStatus.done;
 }
 
+/** @throws EngineError "usage" for options that make no sense together */
+function checkConflicts({ peers, backend, heads, rounds, save }: BenchOptions): void {
+  const refuse = (option: string, problem: string, remedy: string) => {
+    throw new EngineError("usage", option, problem, remedy);
+  };
+  if (peers) {
+    if (backend === "cpu") refuse("--backend cpu", "peers are measured on a GPU", "leave one of them out");
+    if (heads !== "main") refuse(`--heads ${heads}`, "peers run the main classifier", "leave one of them out");
+  } else {
+    if (rounds !== undefined)
+      refuse("--rounds", "there are rounds with --peers alone", "give --peers, or leave it out");
+    if (save !== undefined) refuse("--save", "it keeps what --peers measured", "give --peers, or leave it out");
+  }
+}
+
+/** How often and for how long to run. */
+function amounts({ runs, seconds, warmups }: BenchOptions, backend: Engine["backend"]) {
+  return {
+    warmups: warmups ?? USUAL_WARMUPS[backend],
+    runs: runs ?? (seconds === undefined ? USUAL_RUNS : Number.MAX_SAFE_INTEGER),
+    seconds: seconds ?? (runs === undefined ? USUAL_SECONDS : Number.MAX_SAFE_INTEGER),
+  };
+}
+
+function imagesOf(batch: Tensor, probabilities: Float32Array): KnownImage[] {
+  const images = batch.shape[0];
+  const part = (all: Float32Array, index: number) =>
+    all.subarray((index * all.length) / images, ((index + 1) * all.length) / images);
+  return Array.from({ length: images }, (_, index) => ({
+    data: part(batch.data, index),
+    probabilities: part(probabilities, index),
+  }));
+}
+
 async function measure(
   graph: Graph,
   weights: Weights,
   data: Tensor,
   reference: () => Promise<Float32Array>,
-  { backend = "webgpu", adapter, unsafe = false, warmups = USUAL_WARMUPS[backend], runs, seconds }: BenchOptions,
+  options: BenchOptions,
   context: Context,
 ): Promise<Case> {
+  const { backend = "webgpu", adapter, unsafe = false } = options;
+  const { warmups, runs: mostRuns, seconds } = amounts(options, backend);
+  const mostMilliseconds = 1000 * seconds;
   const batch = data.shape[0];
-  const mostRuns = runs ?? (seconds === undefined ? USUAL_RUNS : Infinity);
-  const mostMilliseconds = 1000 * (seconds ?? (runs === undefined ? USUAL_SECONDS : Infinity));
   const coldStart = performance.now();
   using engine = await openEngine(graph, weights, { backend, adapter, unsafe, batch }, context);
   let outputs = await engine.run({ data });

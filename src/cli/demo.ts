@@ -17,7 +17,7 @@ import { formatTable, formatTime, significant } from "./format.ts";
 import { pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
-import { median } from "./statistics.ts";
+import { median } from "../bench/statistics.ts";
 import { loadChosen, STAND_IN } from "./weights-choice.ts";
 
 /** A server that says nothing for this long is taken for one that can't be reached. */

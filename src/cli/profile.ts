@@ -12,7 +12,7 @@ import { formatTable, formatTime, significant } from "./format.ts";
 import { batchOf, pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
-import { median } from "./statistics.ts";
+import { median } from "../bench/statistics.ts";
 import { anyWeights } from "./weights-choice.ts";
 
 export interface ProfileOptions extends NetworkOptions {

@@ -1,6 +1,7 @@
 /** Which commands there are and what they take. A command's own file is loaded when it is called. */
 
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
+import { parseEngines } from "../bench/engines.ts";
 import { EngineError } from "../errors.ts";
 import { googlenetVersion } from "../node/package.ts";
 import type { ClassifyOptions } from "./classify.ts";
@@ -130,10 +131,11 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     "images at once (default: 1)",
   ).action(async (options: NetworkOptions) => end(await (await import("./plan.ts")).plan(options, context)));
 
-  const bench = addNetworkOptions(
+  addNetworkOptions(
     define("bench", "time inference, and check what was timed", [
       "googlenet bench",
       "googlenet bench --batch 1,8 --runs 20 --json",
+      "googlenet bench --peers --batch 1,8 --save",
     ])
       .option("--runs <N>", "timed runs of each batch size", wholeNumber("--runs", 1, 100_000))
       .option(
@@ -142,11 +144,17 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
         seconds("--seconds", 3600),
       )
       .option("--warmups <N>", "runs before those that are timed", wholeNumber("--warmups", 1, 1000))
-      .option("--unsafe", "without Dawn's validation and bounds checks"),
+      .option("--unsafe", "without Dawn's validation and bounds checks")
+      .addOption(
+        new Option("--peers [ENGINES]", "beside other engines, in turns: all that there are, or some by name")
+          .preset("all")
+          .argParser(parseEngines),
+      )
+      .option("--rounds <N>", "with --peers, the turns of each engine (default: 5)", wholeNumber("--rounds", 1, 1000))
+      .option("--save [FILE]", "with --peers, keep the results as JSON (default: in bench/results/)"),
     "batch sizes, say 1,8 (default: 1)",
     parseBatches,
   ).action(async (options: BenchOptions) => end(await (await import("./bench.ts")).bench(options, context)));
-  addLater(bench, "--peers");
 
   const profile = addNetworkOptions(
     define("profile", "time each step on the GPU by timestamp queries", [

@@ -1,10 +1,10 @@
 /** ONNX Runtime's CPU provider: the independent engine that the reference is held against. */
 
 import { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-node";
+import { type OnnxOptions, toOnnx } from "../../src/formats/onnx-write.ts";
 import type { ShapedGraph, ValueId } from "../../src/graph/graph.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
 import type { Weights } from "../../src/graph/weights.ts";
-import { type OnnxOptions, toOnnx } from "./onnx.ts";
 
 /** Every value that the graph's nodes make, as ONNX Runtime computes it. */
 export async function runOnnxRuntime(

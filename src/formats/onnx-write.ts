@@ -1,19 +1,20 @@
 /**
- * A shaped graph as an ONNX model, so that an independent engine can run what the reference ran. Every value of the
- * graph is an output of the model. Field numbers are those of onnx.proto (github.com/onnx/onnx, onnx/onnx.proto).
+ * A shaped graph as an ONNX model, so that an independent engine can run what this one runs. Field numbers are those
+ * of onnx.proto (github.com/onnx/onnx, onnx/onnx.proto).
  */
 
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import type { ShapedGraph, ShapedNode } from "../../src/graph/graph.ts";
-import type { Lrn } from "../../src/graph/ops.ts";
-import type { Window } from "../../src/graph/ops/window.ts";
-import type { Shape, Tensor } from "../../src/graph/tensor.ts";
-import type { Weights } from "../../src/graph/weights.ts";
+import type { ShapedGraph, ShapedNode, ValueId } from "../graph/graph.ts";
+import type { Lrn } from "../graph/ops.ts";
+import type { Window } from "../graph/ops/window.ts";
+import type { Shape, Tensor } from "../graph/tensor.ts";
+import type { Weights } from "../graph/weights.ts";
 
 /** ONNX's operator set 21: average pooling has dilations since 19, softmax one axis since 13. */
 const operatorSet = 21;
 const irVersion = 10;
-const floatType = 1;
+/** TensorProto.DataType. */
+const dataTypes = { f32: 1, f16: 10 } as const;
 
 /** What a node's attribute may be: an integer, integers, or a real number. */
 type Attribute = number | readonly number[] | { readonly float: number };
@@ -32,28 +33,74 @@ export interface OnnxOptions {
    * channels of some thousand what is left of a small one is off by 1e-5 of the largest value.
    */
   readonly spellLrn?: boolean;
+  /**
+   * What the model gives back: every value of the graph (`all`, the default), or the graph's own outputs, which
+   * leaves an engine free to fuse.
+   */
+  readonly outputs?: "all" | "graph";
+  /**
+   * The type that layers compute in. Inputs, outputs and the file's weights are float32 all the same, with a Cast
+   * beside each, and LRN computes in float32, since float16 can't hold squares of its inputs.
+   */
+  readonly precision?: "f32" | "f16";
 }
 
-/** The bytes of a ModelProto. */
+/** The bytes of a ModelProto whose inputs and outputs have the graph's names and shapes, its batch size among them. */
 export function toOnnx(
   { graph, nodes, shapes, parameters }: ShapedGraph,
   weights: Weights,
-  { spellLrn = false }: OnnxOptions = {},
+  { spellLrn = false, outputs = "all", precision = "f32" }: OnnxOptions = {},
 ): Uint8Array {
+  const given = outputs === "all" ? nodes.map(({ output }) => output) : graph.outputs;
+  const translated =
+    precision === "f32"
+      ? nodes.flatMap((node) => translate(node, spellLrn))
+      : [
+          ...[...parameters, ...graph.inputs].map(({ name }) => cast(name, halved(name), "f16")),
+          ...nodes.flatMap((node) => translateToHalf(node, spellLrn)),
+          ...given.map((name) => cast(halved(name), name, "f32")),
+        ];
   return message((model) => {
     model.tag(1, WireType.Varint).int64(irVersion);
     nested(model, 7, (proto) => {
-      for (const node of nodes.flatMap((each) => translate(each, spellLrn)))
-        nested(proto, 1, (each) => writeNode(each, node));
+      for (const node of translated) nested(proto, 1, (each) => writeNode(each, node));
       proto.tag(2, WireType.LengthDelimited).string(graph.name);
       for (const { name } of parameters) nested(proto, 5, (each) => writeTensor(each, name, weights.get(name)!));
       for (const { name } of graph.inputs) nested(proto, 11, (each) => writeValueInfo(each, name, shapes.get(name)!));
-      for (const { output } of nodes) nested(proto, 12, (each) => writeValueInfo(each, output, shapes.get(output)!));
+      for (const id of given) nested(proto, 12, (each) => writeValueInfo(each, id, shapes.get(id)!));
     });
     nested(model, 8, (set) =>
       set.tag(1, WireType.LengthDelimited).string("").tag(2, WireType.Varint).int64(operatorSet),
     );
   });
+}
+
+/** What a value is called as float16. */
+function halved(name: ValueId): string {
+  return `${name}.f16`;
+}
+
+function cast(from: string, to: string, type: keyof typeof dataTypes): OnnxNode {
+  return { type: "Cast", inputs: [from], output: to, attributes: { to: dataTypes[type] } };
+}
+
+/** A node that takes and gives float16. */
+function translateToHalf(node: ShapedNode, spellLrn: boolean): OnnxNode[] {
+  const { op, inputs, output } = node;
+  if (op.type === "lrn") {
+    const [input] = inputs;
+    const [wideInput, wideOutput] = [`${output}.input.f32`, `${output}.f32`];
+    return [
+      cast(halved(input), wideInput, "f32"),
+      ...translate({ ...node, inputs: [wideInput], output: wideOutput }, spellLrn),
+      cast(wideOutput, halved(output), "f16"),
+    ];
+  }
+  return translate(node, spellLrn).map((each) => ({
+    ...each,
+    inputs: each.inputs.map(halved),
+    output: halved(each.output),
+  }));
 }
 
 /** A node in ONNX's words; a fully connected layer takes two. */
@@ -188,7 +235,7 @@ function writeAttribute(proto: BinaryWriter, name: string, value: Attribute): vo
 
 function writeTensor(proto: BinaryWriter, name: string, { shape, data }: Tensor): void {
   for (const extent of shape) proto.tag(1, WireType.Varint).int64(extent);
-  proto.tag(2, WireType.Varint).int32(floatType);
+  proto.tag(2, WireType.Varint).int32(dataTypes.f32);
   proto.tag(8, WireType.LengthDelimited).string(name);
   proto.tag(9, WireType.LengthDelimited).bytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }
@@ -197,7 +244,7 @@ function writeValueInfo(proto: BinaryWriter, name: string, shape: Shape): void {
   proto.tag(1, WireType.LengthDelimited).string(name);
   nested(proto, 2, (type) =>
     nested(type, 1, (tensor) => {
-      tensor.tag(1, WireType.Varint).int32(floatType);
+      tensor.tag(1, WireType.Varint).int32(dataTypes.f32);
       nested(tensor, 2, (dimensions) => {
         for (const extent of shape) {
           nested(dimensions, 1, (dimension) => dimension.tag(1, WireType.Varint).int64(extent));
