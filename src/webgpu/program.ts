@@ -3,6 +3,7 @@
  * encodes one pass over the steps and submits once, and makes no GPU object but the command buffer.
  */
 
+import { EngineError } from "../errors.ts";
 import type { ValueId } from "../graph/graph.ts";
 import { elementCount, type Tensor } from "../graph/tensor.ts";
 import { bytesPerElement, peakBytes, type Plan, type PlannedValue } from "../plan/plan.ts";
@@ -76,8 +77,12 @@ export class Program {
         return pipeline;
       }),
     );
-    const layers = makeLayers(device, plan);
     const parameterBuffers = await parameters.upload(plan.parameters);
+    // First what may be refused before anything is made.
+    const { value: outputs, checked: outputsChecked } = guarded(device, "read-back buffer", () =>
+      makeReadback(device, plan, plan.outputs),
+    );
+    const { value: layers, checked: layersChecked } = guarded(device, "layers", () => makeLayers(device, plan));
     const { value: slots, checked: slotsChecked } = guarded(device, "activations", () =>
       plan.slots.map((size, slot) =>
         device.createBuffer({
@@ -87,11 +92,8 @@ export class Program {
         }),
       ),
     );
-    const { value: outputs, checked: outputsChecked } = guarded(device, "read-back buffer", () =>
-      makeReadback(device, plan, plan.outputs),
-    );
     try {
-      await Promise.all([slotsChecked, outputsChecked]);
+      for (const checked of [layersChecked, slotsChecked, outputsChecked]) await checked;
       const { value: dispatches, checked } = guarded(device, "bind groups", () =>
         plan.steps.map((step, index): Dispatch => ({
           pipeline: compiled[index],
@@ -298,6 +300,14 @@ function makeReadback(device: GPUDevice, plan: Plan, ids: readonly ValueId[]): R
     size += elementCount(value.shape) * bytesPerElement;
     return { id, value, offset };
   });
+  if (size > device.limits.maxBufferSize) {
+    throw new EngineError(
+      "out-of-memory",
+      "read-back buffer",
+      `the values take ${size} bytes, and the device's buffers at most ${device.limits.maxBufferSize}`,
+      "read fewer values at once, or use a smaller batch",
+    );
+  }
   const usage = bufferUsage.mapRead | bufferUsage.copyDst;
   return { taps, buffer: device.createBuffer({ label: "read-back", size: Math.max(size, 4), usage }) };
 }

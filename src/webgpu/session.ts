@@ -75,6 +75,8 @@ export class Session implements Disposable {
     const session = new Session(graph, weights, options);
     try {
       await session.program(session.parts(options.batch ?? 1)[0], options.onProgress);
+      // A device lost before makes what look like buffers and pipelines, and no error.
+      session.checkAlive();
       return session;
     } catch (error) {
       session.dispose();
@@ -175,8 +177,16 @@ export class Session implements Disposable {
     if (!program) {
       const { fuse } = this.options;
       const plan = planGraph(inferShapesForBatch(this.graph, batch), this.limits, fuse === undefined ? {} : { fuse });
-      program = await Program.create(this.device, plan, this.pipelines, this.parameters, onProgress);
-      if (this.disposed) program.dispose();
+      try {
+        program = await Program.create(this.device, plan, this.pipelines, this.parameters, onProgress);
+      } finally {
+        // It may have uploaded parameters after the disposal.
+        if (this.disposed) this.parameters.dispose();
+      }
+      if (this.disposed) {
+        program.dispose();
+        this.checkAlive();
+      }
     }
     this.programs.delete(batch);
     this.programs.set(batch, program);
@@ -230,7 +240,7 @@ function checkInput(name: ValueId, tensor: Tensor | undefined, wanted: readonly 
 
 function checkOutputs(plan: Plan, outputs: readonly ValueId[]): void {
   for (const id of outputs) {
-    if (!(id in plan.values)) {
+    if (!Object.hasOwn(plan.values, id)) {
       throw new EngineError(
         "usage",
         `blob "${id}"`,
