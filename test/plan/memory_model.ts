@@ -59,11 +59,20 @@ export function memoryFaults(shaped: ShapedGraph, plan: Plan): string[] {
         slots[output.slot][placeOf(output, place)] = meaning[at];
       });
     } else {
-      for (const id of node.inputs) expectValue(id, `read by ${step.name}`);
-      faults.push(...launchFaults(step, plan.values[node.inputs[0]], output));
-      meanings.of(step.output).forEach((meaning, at) => {
-        slots[output.slot][placeOf(output, at)] = meaning;
-      });
+      // Several dispatches of a node pass memory on: what is neither its input nor its output is that scratch memory.
+      const scratch = -1 - shaped.nodes.indexOf(node);
+      const bound = slotsOf(step);
+      const input = plan.values[node.inputs[0]];
+      for (const slot of bound.slice(0, -1)) {
+        if (slot === input.slot) expectValue(node.inputs[0], `read by ${step.name}`);
+        else if (slots[slot][0] !== scratch) faults.push(`${step.name} reads scratch memory of another`);
+      }
+      if (bound.at(-1) === output.slot) {
+        meanings.of(step.output).forEach((meaning, at) => {
+          slots[output.slot][placeOf(output, at)] = meaning;
+        });
+      } else slots[bound.at(-1)!].fill(scratch);
+      faults.push(...launchFaults(step, input, output));
     }
     expectReadable(index);
   }
@@ -91,6 +100,7 @@ class Meanings {
 
   describe(meaning: number): string {
     const owner = this.starts.findLast(({ start }) => start <= meaning);
+    if (meaning < 0) return "scratch memory";
     return owner ? `${owner.id}[${meaning - owner.start}]` : "nothing";
   }
 
@@ -136,20 +146,27 @@ function placeOf({ shape, offset, stride }: View, at: number): number {
   return offset + Math.floor(at / image) * stride + (at % image);
 }
 
-function bindingFaults({ name, bindings }: Step): string[] {
-  const slots = bindings.flatMap((binding) => (binding.kind === "slot" ? [binding.slot] : []));
-  const written = slots.at(-1)!;
-  return slots.slice(0, -1).includes(written) ? [`${name} reads and writes slot ${written}`] : [];
+/** The slots that a step binds, the one that it writes last. */
+function slotsOf({ bindings }: Step): number[] {
+  return bindings.flatMap((binding) => (binding.kind === "slot" ? [binding.slot] : []));
 }
 
-/** Where a step says that its kernel finds its values. A concat's output offset is its own affair. */
-function launchFaults({ name, layer, bindings }: Step, input: View, output: View | undefined): string[] {
-  const slots = bindings.flatMap((binding) => (binding.kind === "slot" ? [binding.slot] : []));
-  const said = [slots[0], layer.inOffset, layer.inStride];
-  const meant = [input.slot, input.offset, input.stride];
-  if (output) {
-    said.push(slots.at(-1)!, layer.outOffset, layer.outStride);
-    meant.push(output.slot, output.offset, output.stride);
-  }
-  return said.join() === meant.join() ? [] : [`${name} is launched at ${said.join()} instead of ${meant.join()}`];
+function bindingFaults(step: Step): string[] {
+  const slots = slotsOf(step);
+  const written = slots.at(-1)!;
+  return slots.slice(0, -1).includes(written) ? [`${step.name} reads and writes slot ${written}`] : [];
+}
+
+/** Where a step says that its kernel finds the values it binds. A concat's output offset is its own affair. */
+function launchFaults(step: Step, input: View, output: View | undefined): string[] {
+  const { name, layer } = step;
+  const bound = slotsOf(step);
+  const faults: string[] = [];
+  const expectPlace = (end: "in" | "out", { offset, stride }: View) => {
+    const said = [layer[`${end}Offset`], layer[`${end}Stride`]].join();
+    if (said !== [offset, stride].join()) faults.push(`${name} is launched ${end} ${said}, not ${offset},${stride}`);
+  };
+  if (bound[0] === input.slot) expectPlace("in", input);
+  if (output && bound.at(-1) === output.slot) expectPlace("out", output);
+  return faults;
 }

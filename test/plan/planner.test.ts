@@ -23,6 +23,11 @@ describe("GoogLeNet at batch 1", () => {
     expect(plan.unplannedBytes / 1e6).toBeCloseTo(26.7, 1);
   });
 
+  test.each([4, 8, 16, 32, 64])("takes no more where subgroups have %i lanes", (lanes) => {
+    const limits = { ...defaultLimits, subgroup: { min: lanes, max: lanes } };
+    expect(peakBytes(planGraph(inferShapesForBatch(graph, 1), limits))).toBeLessThanOrEqual(7.0e6);
+  });
+
   test("is 75 steps: ReLUs fused, concats free", () => {
     expect(plan.steps.length).toBe(75);
     expect(plan.steps.filter(({ kernel }) => kernel === "relu" || kernel === "concat")).toEqual([]);

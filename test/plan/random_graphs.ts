@@ -28,7 +28,7 @@ export interface RandomGraph {
   readonly graph: Graph;
 }
 
-/** Graphs of up to `most` nodes for batches of 1 to 3. */
+/** Graphs of up to `most` nodes on maps of 14 × 15 or 4 × 5 for batches of 1 to 3. */
 export function randomGraphs(most: number): fc.Arbitrary<RandomGraph> {
   const choice = fc.record({
     op: fc.constantFrom(...ops),
@@ -38,21 +38,26 @@ export function randomGraphs(most: number): fc.Arbitrary<RandomGraph> {
   return fc
     .record({
       batch: fc.integer({ min: 1, max: 3 }),
+      // A few sizes keep the number of pipelines that a driver has to compile small.
+      map: fc.constantFrom([4, 5], [14, 15]),
       inputs: fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 2 }),
       choices: fc.array(choice, { minLength: 1, maxLength: most }),
       outputs: fc.array(fc.nat(100), { minLength: 1, maxLength: 3 }),
     })
-    .map(({ batch, inputs, choices, outputs }) => ({ batch, graph: build(batch, inputs, choices, outputs) }));
+    .map(({ batch, map, inputs, choices, outputs }) => ({
+      batch,
+      graph: build(batch, map, inputs, choices, outputs),
+    }));
 }
 
 function build(
   batch: number,
+  map: readonly number[],
   channels: readonly number[],
   choices: readonly Choice[],
   outputPicks: readonly number[],
 ): Graph {
-  // One map size keeps the number of pipelines that a driver has to compile small.
-  const inputs = channels.map((count, index): GraphInput => ({ name: `in${index}`, shape: ["N", count, 4, 5] }));
+  const inputs = channels.map((count, index): GraphInput => ({ name: `in${index}`, shape: ["N", count, ...map] }));
   const shapes = new Map<string, Shape>(
     inputs.map(({ name, shape }) => [name, [batch, ...(shape.slice(1) as number[])]]),
   );

@@ -19,6 +19,8 @@ export interface TestGpu {
   readonly limits: PlanLimits;
   /** Shared by the file's tests: drivers compile each pipeline when it first runs, which takes them up to a second. */
   readonly pipelines: PipelineCache;
+  /** Errors that no scope caught in the test so far; one that expects some takes them out. */
+  readonly errors: string[];
 }
 
 /** Opens a device before the tests of the enclosing `describeGpu` and destroys it after them. */
@@ -50,6 +52,7 @@ export function useGpu(): TestGpu {
     get pipelines() {
       return pipelines!;
     },
+    errors,
   };
 }
 
