@@ -74,8 +74,8 @@ describe.each([true, false])("every value is where it is read, fuse: %s", (fuse)
     }
   });
 
-  test.each(["main", "all"] as const)("in GoogLeNet, heads: %s", (heads) => {
-    const shaped = inferShapesForBatch(googLeNet({ heads }), 1);
+  test("in GoogLeNet with its auxiliary heads", () => {
+    const shaped = inferShapesForBatch(googLeNet({ heads: "all" }), 1);
     for (const limits of devices) expect(memoryFaults(shaped, planGraph(shaped, limits, { fuse }))).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 /**
- * Runs one kernel on one case of the table, its inputs and output placed in wider buffers: what lies around the inputs
- * is NaN, so that a stray read shows in the result; what lies around the output must come back as it was.
+ * Runs one algorithm on one case of the table, its inputs and output placed in wider buffers: what lies around the
+ * inputs is NaN, and so is scratch memory at first, so that a stray read shows in the result; what lies around the
+ * output must come back as it was.
  */
 
 import { runNode } from "../../src/cpu/reference.ts";
@@ -103,6 +104,10 @@ export async function runKernel(
       );
       const { output: view } = problem;
       buffers.set("output", new Float32Array(plan.slots[view.slot] / bytesPerElement).fill(sentinel));
+      // What a dispatch reads of its scratch memory, one before it must have written.
+      for (const id of plan.inputs) {
+        if (!buffers.has(id)) buffers.set(id, new Float32Array(plan.values[id].stride).fill(NaN));
+      }
       const after = (await program.run(buffers)).get("output")!.data;
       return { output: { shape: view.shape, data: extract(view, after) }, strayWrites: strayWrites(view, after) };
     } finally {
@@ -117,8 +122,15 @@ export async function runKernel(
 function planOf(algorithm: Algorithm, problem: Problem): Plan {
   const views = [...problem.inputs, problem.output];
   const scratch = algorithm.scratch?.(problem) ?? [];
-  const slots = [...views.map((view) => bytesPerElement * roundUp(end(view) + 16, 4)), ...scratch];
-  const names = [...problem.inputs.map((_, index) => `input${index}`), "output"];
+  const slots = [
+    ...views.map((view) => bytesPerElement * roundUp(end(view) + 16, 4)),
+    ...scratch.map((bytes) => roundUp(bytes, 16)),
+  ];
+  const names = [
+    ...problem.inputs.map((_, index) => `input${index}`),
+    "output",
+    ...scratch.map((_, index) => `scratch${index}`),
+  ];
   const parameters: PackedParameter[] = [];
   const steps = algorithm.launch(problem).map(({ kernel, values, bindings, workgroups }): Step => {
     const pick = (wanted: readonly string[]) => Object.fromEntries(wanted.map((name) => [name, values[name]]));
