@@ -2,7 +2,7 @@
 // (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; their points 0, ±1, ∞.)
 //
 // input   (N, channels, height, width), each image contiguous from inOffset + n · inStride
-// output  (16 frequencies, channels, images · rowTiles · columnTiles): Bᵀ d B for each 4×4 tile d of the input
+// output  (16 frequencies, channels, tiles): Bᵀ d B for each 4×4 tile d of the input
 //
 // A tile yields 2×2 outputs, so tiles overlap by 2. One thread transforms one tile of one channel, tiles fastest: 16
 // loads, additions and a few multiplications by small constants, 16 stores. What lies in the padding counts as zero.
@@ -22,8 +22,8 @@ struct Layer {
   padLeft: u32,
   rowTiles: u32, // down the feature map
   columnTiles: u32, // across it
-  images: u32,
-  firstImage: u32,
+  firstTile: u32, // of the whole batch's
+  tiles: u32,
 }
 
 @group(0) @binding(0) var<storage, read> input: array<Element>;
@@ -46,10 +46,9 @@ fn main(
     return;
   }
   let mapTiles = layer.rowTiles * layer.columnTiles;
-  let tiles = layer.images * mapTiles;
-  let tile = thread % tiles;
-  let channel = thread / tiles;
-  let image = layer.firstImage + tile / mapTiles;
+  let channel = thread / layer.tiles;
+  let tile = layer.firstTile + thread % layer.tiles;
+  let image = tile / mapTiles;
   let top = i32((tile % mapTiles) / layer.columnTiles * 2u) - i32(layer.padTop);
   let left = i32(tile % layer.columnTiles * 2u) - i32(layer.padLeft);
 
@@ -70,8 +69,7 @@ fn main(
     }
     rows[y] = transform(row);
   }
-  let frequencyStride = layer.channels * tiles;
-  var outIndex = channel * tiles + tile;
+  let frequencyStride = layer.channels * layer.tiles;
   for (var x = 0; x < 4; x++) {
     var column: array<f32, 4>;
     for (var y = 0; y < 4; y++) {
@@ -79,7 +77,7 @@ fn main(
     }
     let transformed = transform(column);
     for (var y = 0u; y < 4u; y++) {
-      output[outIndex + (y * 4u + u32(x)) * frequencyStride] = Element(transformed[y]);
+      output[thread + (y * 4u + u32(x)) * frequencyStride] = Element(transformed[y]);
     }
   }
 }

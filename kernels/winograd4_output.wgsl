@@ -1,7 +1,7 @@
 // Winograd convolution F(4×4, 3×3), last of three steps: the products' tiles, transformed back, with bias and optional
 // ReLU. (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.)
 //
-// input   (36 frequencies, channels, images · rowTiles · columnTiles)
+// input   (36 frequencies, channels, tiles)
 // bias    (channels)
 // output  (N, channels, height, width), each image contiguous from outOffset + n · outStride: Aᵀ m A for each tile m
 //
@@ -22,8 +22,8 @@ struct Layer {
   outStride: u32,
   rowTiles: u32, // down the feature map
   columnTiles: u32, // across it
-  images: u32,
-  firstImage: u32,
+  firstTile: u32, // of the whole batch's
+  tiles: u32,
 }
 
 @group(0) @binding(0) var<storage, read> input: array<Element>;
@@ -56,20 +56,18 @@ fn main(
     return;
   }
   let mapTiles = layer.rowTiles * layer.columnTiles;
-  let tiles = layer.images * mapTiles;
-  let tile = thread % tiles;
-  let channel = thread / tiles;
-  let image = layer.firstImage + tile / mapTiles;
+  let channel = thread / layer.tiles;
+  let tile = layer.firstTile + thread % layer.tiles;
+  let image = tile / mapTiles;
   let top = (tile % mapTiles) / layer.columnTiles * 4u;
   let left = tile % layer.columnTiles * 4u;
 
-  let frequencyStride = layer.channels * tiles;
-  let inIndex = channel * tiles + tile;
+  let frequencyStride = layer.channels * layer.tiles;
   var rows: array<array<f32, 4>, 6>;
   for (var y = 0u; y < 6u; y++) {
     var row: array<f32, 6>;
     for (var x = 0u; x < 6u; x++) {
-      row[x] = f32(input[inIndex + (y * 6u + x) * frequencyStride]);
+      row[x] = f32(input[thread + (y * 6u + x) * frequencyStride]);
     }
     rows[y] = transform(row);
   }

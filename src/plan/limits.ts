@@ -25,3 +25,8 @@ export const defaultLimits: PlanLimits = {
 
 /** Names of the limits, to copy them from a device or to ask an adapter for them. */
 export const planLimitNames = Object.keys(defaultLimits) as readonly Exclude<keyof PlanLimits, "subgroup">[];
+
+/** Bytes of the largest buffer that a kernel can be given whole. */
+export function largestBuffer({ maxBufferSize, maxStorageBufferBindingSize }: PlanLimits): number {
+  return Math.min(maxBufferSize, maxStorageBufferBindingSize);
+}

@@ -6,7 +6,7 @@ import { resolveAxis } from "../graph/ops/op_rule.ts";
 import { elementCount, type Shape } from "../graph/tensor.ts";
 import { type FusedNode, fuseNodes, plainNode } from "./fuse.ts";
 import type { Launch, Problem } from "./kernel.ts";
-import type { PlanLimits } from "./limits.ts";
+import { largestBuffer, type PlanLimits } from "./limits.ts";
 import {
   type Binding,
   bytesPerElement,
@@ -244,10 +244,6 @@ function checkBufferSize(subject: string, verb: string, bytes: number, limits: P
       "use a smaller batch or input, or another adapter",
     );
   }
-}
-
-function largestBuffer(limits: PlanLimits): number {
-  return Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
 }
 
 /**

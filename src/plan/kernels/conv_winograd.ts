@@ -8,44 +8,34 @@
 
 import type { Conv } from "../../graph/ops.ts";
 import { type Algorithm, type Kernel, type Launch, type Problem, threadPerTile } from "../kernel.ts";
-import type { PlanLimits } from "../limits.ts";
+import { largestBuffer } from "../limits.ts";
 import { bytesPerElement, type WinogradSize } from "../plan.ts";
 import { kernelsOfProducts, launchPreferred } from "./product.ts";
 import { broadcastPreference } from "./subgroups.ts";
 
-/** Images that are transformed at once keep their scratch memory within this, where one image does. */
-const scratchBudget = 16_000_000;
+/** Bytes of scratch memory within which as many tiles go through the three steps at once as fit. */
+const scratchBudget = 2_400_000;
 
-const tileFields = ["rowTiles", "columnTiles", "images", "firstImage"] as const;
+/** Fewer tiles than these, the columns of the products, leave most of the products' register tiles empty. */
+const fewTiles = 49;
 
-/** What one image needs, and how many images go through the three steps at once. */
-function dimensions({ inputs, output, limits }: Problem<Conv>, size: WinogradSize) {
+const tileFields = ["rowTiles", "columnTiles", "firstTile", "tiles"] as const;
+
+/** The batch's tiles, and the most that go through the three steps at once. */
+function tiling({ inputs, output, limits }: Problem<Conv>, size: WinogradSize) {
   const [images, channels] = inputs[0].shape;
   const [, outChannels, height, width] = output.shape;
   const rowTiles = Math.ceil(height / size);
   const columnTiles = Math.ceil(width / size);
+  const total = images * rowTiles * columnTiles;
   const frequencies = (size + 2) ** 2;
-  const mapBytes = frequencies * rowTiles * columnTiles * bytesPerElement;
-  const imageBytes = mapBytes * Math.max(channels, outChannels);
-  const budget = Math.min(scratchBudget, mostBytes(limits));
-  const chunk = Math.max(1, Math.min(images, Math.floor(budget / imageBytes)));
-  return {
-    images,
-    channels,
-    outChannels,
-    height,
-    width,
-    rowTiles,
-    columnTiles,
-    frequencies,
-    mapBytes,
-    imageBytes,
-    chunk,
-  };
-}
-
-function mostBytes({ maxBufferSize, maxStorageBufferBindingSize }: PlanLimits): number {
-  return Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  const tileBytes = frequencies * bytesPerElement;
+  const inBudget = Math.floor(scratchBudget / (tileBytes * (channels + outChannels)));
+  const inLimits = Math.floor(largestBuffer(limits) / (tileBytes * Math.max(channels, outChannels)));
+  // Parts of nearly the same size: a small one at the end would be as slow as a full one.
+  const parts = Math.ceil(total / Math.min(Math.max(inBudget, fewTiles), inLimits));
+  const most = Math.ceil(total / parts);
+  return { channels, outChannels, rowTiles, columnTiles, frequencies, tileBytes, total, most, fits: inLimits > 0 };
 }
 
 function winograd(size: WinogradSize): Algorithm<Conv> {
@@ -81,121 +71,143 @@ function winograd(size: WinogradSize): Algorithm<Conv> {
       return (
         kernel.every((extent) => extent === 3) &&
         [...stride, ...dilation, groups].every((extent) => extent === 1) &&
-        dimensions(problem, size).imageBytes <= mostBytes(problem.limits)
+        tiling(problem, size).fits
       );
     },
     preference(problem) {
-      // The product's columns are the tiles: fewer than these leave most of its register tiles empty.
-      const { rowTiles, columnTiles, chunk } = dimensions(problem, size);
-      if (rowTiles * columnTiles * chunk < 49) return -1;
+      if (tiling(problem, size).most < fewTiles) return -1;
       return broadcastPreference(problem.limits) > 0 ? size : -1;
     },
     scratch(problem) {
-      const { channels, outChannels, mapBytes, chunk } = dimensions(problem, size);
-      return [channels, outChannels].map((count) => count * mapBytes * chunk);
+      const { channels, outChannels, tileBytes, most } = tiling(problem, size);
+      return [channels, outChannels].map((count) => count * tileBytes * most);
     },
     launch(problem) {
-      const { images, chunk } = dimensions(problem, size);
+      const { total, most } = tiling(problem, size);
       const launches: Launch[] = [];
-      for (let first = 0; first < images; first += chunk) {
-        launches.push(...launchChunk(problem, size, inputKernel, outputKernel, first, Math.min(chunk, images - first)));
+      for (let firstTile = 0; firstTile < total; firstTile += most) {
+        const tiles = Math.min(most, total - firstTile);
+        launches.push(
+          transformInput(problem, size, inputKernel, firstTile, tiles),
+          multiply(problem, size, tiles),
+          transformOutput(problem, size, outputKernel, firstTile, tiles),
+        );
       }
       return launches;
     },
   };
 }
 
-/** The three steps for some images of the batch. */
-function launchChunk(
+function transformInput(
   problem: Problem<Conv>,
   size: WinogradSize,
-  inputKernel: Kernel,
-  outputKernel: Kernel,
-  firstImage: number,
-  images: number,
-): Launch[] {
-  const { layer, op, inputs, output, relu, limits } = problem;
-  const { channels, outChannels, height, width, rowTiles, columnTiles, frequencies } = dimensions(problem, size);
-  const tiles = { rowTiles, columnTiles, images, firstImage };
-  const columns = images * rowTiles * columnTiles;
-  const toTiles = threadPerTile(layer, columns * channels, limits);
-  const fromTiles = threadPerTile(layer, columns * outChannels, limits);
-  return [
-    {
-      kernel: inputKernel,
-      values: {
-        ...toTiles.values,
-        ...tiles,
-        channels,
-        height: inputs[0].shape[2],
-        width: inputs[0].shape[3],
-        inOffset: inputs[0].offset,
-        inStride: inputs[0].stride,
-        padTop: op.pad.top,
-        padLeft: op.pad.left,
+  kernel: Kernel,
+  firstTile: number,
+  tiles: number,
+): Launch {
+  const { layer, op, inputs, limits } = problem;
+  const { channels, rowTiles, columnTiles } = tiling(problem, size);
+  const [input] = inputs;
+  const { values, workgroups } = threadPerTile(layer, tiles * channels, limits);
+  return {
+    kernel,
+    values: {
+      ...values,
+      channels,
+      height: input.shape[2],
+      width: input.shape[3],
+      inOffset: input.offset,
+      inStride: input.stride,
+      padTop: op.pad.top,
+      padLeft: op.pad.left,
+      rowTiles,
+      columnTiles,
+      firstTile,
+      tiles,
+    },
+    bindings: [
+      { kind: "input", input: 0 },
+      { kind: "scratch", scratch: 0 },
+    ],
+    workgroups,
+    macs: 0,
+  };
+}
+
+/** One product a frequency; its direct equivalent counts as the layer's multiply-accumulates. */
+function multiply(problem: Problem<Conv>, size: WinogradSize, tiles: number): Launch {
+  const { layer, inputs, output, limits } = problem;
+  const { channels, outChannels, frequencies, total } = tiling(problem, size);
+  const [, , height, width] = output.shape;
+  return {
+    ...launchPreferred({
+      layer,
+      limits,
+      images: frequencies,
+      inChannels: channels,
+      outChannels,
+      columns: tiles,
+      ownWeights: true,
+      relu: false,
+      place: { inOffset: 0, inStride: channels * tiles, outOffset: 0, outStride: outChannels * tiles },
+      input: { kind: "scratch", scratch: 0 },
+      output: { kind: "scratch", scratch: 1 },
+      parameters(tileChannels) {
+        const paddedChannels = Math.ceil(outChannels / tileChannels) * tileChannels;
+        return {
+          weight: {
+            layout: "winograd_tiles",
+            name: `${layer}.weight`,
+            elements: frequencies * channels * paddedChannels,
+            size,
+            tileChannels,
+          },
+          bias: { layout: "zeros", elements: paddedChannels },
+        };
       },
-      bindings: [
-        { kind: "input", input: 0 },
-        { kind: "scratch", scratch: 0 },
-      ],
-      workgroups: toTiles.workgroups,
-      macs: 0,
+    }),
+    macs: (inputs[0].shape[0] * outChannels * channels * 9 * height * width * tiles) / total,
+  };
+}
+
+function transformOutput(
+  problem: Problem<Conv>,
+  size: WinogradSize,
+  kernel: Kernel,
+  firstTile: number,
+  tiles: number,
+): Launch {
+  const { layer, op, output, relu, limits } = problem;
+  const { outChannels, rowTiles, columnTiles } = tiling(problem, size);
+  const { values, workgroups } = threadPerTile(layer, tiles * outChannels, limits);
+  return {
+    kernel,
+    values: {
+      ...values,
+      channels: outChannels,
+      height: output.shape[2],
+      width: output.shape[3],
+      outOffset: output.offset,
+      outStride: output.stride,
+      rowTiles,
+      columnTiles,
+      firstTile,
+      tiles,
+      relu: Number(relu),
     },
-    {
-      ...launchPreferred({
-        layer,
-        limits,
-        images: frequencies,
-        inChannels: channels,
-        outChannels,
-        columns,
-        ownWeights: true,
-        relu: false,
-        place: { inOffset: 0, inStride: channels * columns, outOffset: 0, outStride: outChannels * columns },
-        input: { kind: "scratch", scratch: 0 },
-        output: { kind: "scratch", scratch: 1 },
-        parameters(tileChannels) {
-          const paddedChannels = Math.ceil(outChannels / tileChannels) * tileChannels;
-          return {
-            weight: {
-              layout: "winograd_tiles",
-              name: `${layer}.weight`,
-              elements: frequencies * channels * paddedChannels,
-              size,
-              tileChannels,
-            },
-            bias: { layout: "zeros", elements: paddedChannels },
-          };
-        },
-      }),
-      macs: images * outChannels * channels * 9 * height * width,
-    },
-    {
-      kernel: outputKernel,
-      values: {
-        ...fromTiles.values,
-        ...tiles,
-        channels: outChannels,
-        height,
-        width,
-        outOffset: output.offset,
-        outStride: output.stride,
-        relu: Number(relu),
+    bindings: [
+      { kind: "scratch", scratch: 1 },
+      {
+        kind: "parameter",
+        parameter: op.bias
+          ? { layout: "plain", name: `${layer}.bias`, elements: outChannels }
+          : { layout: "zeros", elements: outChannels },
       },
-      bindings: [
-        { kind: "scratch", scratch: 1 },
-        {
-          kind: "parameter",
-          parameter: op.bias
-            ? { layout: "plain", name: `${layer}.bias`, elements: outChannels }
-            : { layout: "zeros", elements: outChannels },
-        },
-        { kind: "output" },
-      ],
-      workgroups: fromTiles.workgroups,
-      macs: 0,
-    },
-  ];
+      { kind: "output" },
+    ],
+    workgroups,
+    macs: 0,
+  };
 }
 
 export const convWinograd2 = winograd(2);
