@@ -47,7 +47,7 @@ struct Layer {
   padLeft: u32,
 }
 
-@group(0) @binding(0) var<storage, read> input: array<Element>;
+@group(0) @binding(0) var<storage, read_write> input: array<Element>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4<Element>>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4<Element>>;
 @group(0) @binding(3) var<storage, read_write> output: array<Element>;

@@ -32,7 +32,7 @@ struct Layer {
   weightTiles: u32, // from the weights of an image to those of the next: 0 where all share them
 }
 
-@group(0) @binding(0) var<storage, read> input: array<Element>;
+@group(0) @binding(0) var<storage, read_write> input: array<Element>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4<Element>>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4<Element>>;
 @group(0) @binding(3) var<storage, read_write> output: array<Element>;

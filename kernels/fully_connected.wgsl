@@ -27,7 +27,7 @@ struct Layer {
   outStride: u32,
 }
 
-@group(0) @binding(0) var<storage, read> input: array<Element>;
+@group(0) @binding(0) var<storage, read_write> input: array<Element>;
 @group(0) @binding(1) var<storage, read> weight: array<Element>;
 @group(0) @binding(2) var<storage, read> bias: array<Element>;
 @group(0) @binding(3) var<storage, read_write> output: array<Element>;

@@ -26,7 +26,7 @@ struct Layer {
   tiles: u32,
 }
 
-@group(0) @binding(0) var<storage, read> input: array<Element>;
+@group(0) @binding(0) var<storage, read_write> input: array<Element>;
 @group(0) @binding(1) var<storage, read_write> output: array<Element>;
 @group(0) @binding(2) var<uniform> layer: Layer;
 

@@ -2,8 +2,8 @@
 // ReLU. (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.)
 //
 // input   (36 frequencies, channels, tiles)
-// bias    (channels)
-// output  (N, channels, height, width), each image contiguous from outOffset + n · outStride: Aᵀ m A for each tile m
+// bias    (the output's channels)
+// output  (N, the output's channels, height, width), each image contiguous from outOffset + n · outStride: Aᵀ m A for each tile m
 //
 // One thread transforms one tile of one channel, tiles fastest: 36 loads, up to 16 stores. A last tile that reaches past
 // the feature map is cut off there.
@@ -15,7 +15,8 @@ override relu: bool;
 
 struct Layer {
   threadCount: u32,
-  channels: u32,
+  channels: u32, // of the products
+  firstChannel: u32, // of the output
   height: u32,
   width: u32,
   outOffset: u32,
@@ -26,7 +27,7 @@ struct Layer {
   tiles: u32,
 }
 
-@group(0) @binding(0) var<storage, read> input: array<Element>;
+@group(0) @binding(0) var<storage, read_write> input: array<Element>;
 @group(0) @binding(1) var<storage, read> bias: array<Element>;
 @group(0) @binding(2) var<storage, read_write> output: array<Element>;
 @group(0) @binding(3) var<uniform> layer: Layer;
@@ -56,7 +57,7 @@ fn main(
     return;
   }
   let mapTiles = layer.rowTiles * layer.columnTiles;
-  let channel = thread / layer.tiles;
+  let channel = layer.firstChannel + thread / layer.tiles;
   let tile = layer.firstTile + thread % layer.tiles;
   let image = tile / mapTiles;
   let top = (tile % mapTiles) / layer.columnTiles * 4u;

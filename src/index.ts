@@ -43,7 +43,7 @@ export type { Shape, Tensor } from "./graph/tensor.ts";
 
 // How: the plan, which is plain data and needs no GPU.
 export { defaultLimits, type PlanLimits } from "./plan/limits.ts";
-export { peakBytes, type Plan, type PlannedValue, type Step, weightBytes } from "./plan/plan.ts";
+export { type Plan, type PlannedValue, type Step, weightBytes } from "./plan/plan.ts";
 export { largestBatch, planGraph, type PlanOptions } from "./plan/planner.ts";
 
 // Where: a session runs the graph on a device, the caller's or one that openDevice opens.

@@ -6,7 +6,7 @@ import { inferShapesForBatch } from "../graph/graph.ts";
 import { openAdapter } from "../node/dawn.ts";
 import { findWeights } from "../node/weights-manifest.ts";
 import { defaultLimits, type PlanLimits } from "../plan/limits.ts";
-import { peakBytes, type Plan, type Step, weightBytes } from "../plan/plan.ts";
+import { type Plan, type Step, weightBytes } from "../plan/plan.ts";
 import { largestBatch, planGraph, splitBatch } from "../plan/planner.ts";
 import { adapterName, limitsOfAdapter } from "../webgpu/device.ts";
 import type { Context } from "./context.ts";
@@ -75,7 +75,7 @@ async function printJson(planned: Plan, limits: string, { terminal }: Context): 
   await terminal.printJson({
     steps: planned.steps.length,
     dispatches: planned.steps.length,
-    peakBytes: peakBytes(planned),
+    peakBytes: planned.arenaBytes,
     unplannedBytes: planned.unplannedBytes,
     weightBytes: weightBytes(planned),
     macs: planned.macs,
@@ -108,12 +108,12 @@ async function printTable(planned: Plan, { terminal }: Context): Promise<void> {
       `${planned.parameterCount.toLocaleString("en")} parameters (${formatBytes(weightBytes(planned))} packed)`,
   );
   await terminal.print(
-    `activation memory reduced from ${formatBytes(planned.unplannedBytes)} to ${formatBytes(peakBytes(planned))} ` +
-      `in ${planned.slots.length} slots (${planned.slots.map(formatBytes).join(", ")})`,
+    `activation memory reduced from ${formatBytes(planned.unplannedBytes)} to ${formatBytes(planned.arenaBytes)} ` +
+      `(${planned.slots.length} slots, ranges of one buffer that overlap where their values are never needed at once)`,
   );
 }
 
-/** The activation buffers that a step binds, in the order of the kernel's bindings. */
+/** The ranges of activation memory that a step binds, in the order of the kernel's bindings. */
 function slotsOf({ bindings }: Step): number[] {
   return bindings.flatMap((binding) => (binding.kind === "slot" ? [binding.slot] : []));
 }

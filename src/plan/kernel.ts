@@ -149,15 +149,18 @@ export function placement(input: View, output: View) {
 /** Names of `placement`'s fields. */
 export const placementFields = ["inOffset", "inStride", "outOffset", "outStride"] as const;
 
-/** Bindings of a kernel without parameters. */
+/**
+ * Bindings of a kernel without parameters. Activations lie in one buffer, of which WebGPU lets a dispatch bind several
+ * ranges only if all are writable.
+ */
 export const inputAndOutput = [
-  { name: "input", access: "read" },
+  { name: "input", access: "read_write" },
   { name: "output", access: "read_write" },
 ] as const;
 
 /** Bindings of a kernel with weights and biases. */
 export const inputWeightBiasOutput = [
-  { name: "input", access: "read" },
+  { name: "input", access: "read_write" },
   { name: "weight", access: "read" },
   { name: "bias", access: "read" },
   { name: "output", access: "read_write" },

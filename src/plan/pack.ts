@@ -70,17 +70,17 @@ const filterTransforms: Readonly<Record<WinogradSize, readonly (readonly [number
 /** (O, I, 3, 3) → [frequency][tile][inChannel][tileChannels] of G g Gᵀ, computed in float64. */
 function packWinograd(
   { shape, data }: Tensor,
-  { elements, size, tileChannels }: { elements: number; size: WinogradSize; tileChannels: number },
+  { elements, size, tileChannels, firstChannel, outChannels }: Extract<PackedParameter, { layout: "winograd_tiles" }>,
 ): Float32Array {
   const packed = new Float32Array(elements);
-  const [outChannels, inChannels] = shape;
+  const inChannels = shape[1];
   const transform = filterTransforms[size];
   const frequencies = transform.length;
   const frequencyStride = Math.ceil(outChannels / tileChannels) * inChannels * tileChannels;
   for (let outChannel = 0; outChannel < outChannels; outChannel++) {
     const tileStart = Math.floor(outChannel / tileChannels) * inChannels;
     for (let inChannel = 0; inChannel < inChannels; inChannel++) {
-      const filter = (outChannel * inChannels + inChannel) * 9;
+      const filter = ((firstChannel + outChannel) * inChannels + inChannel) * 9;
       const start = (tileStart + inChannel) * tileChannels + (outChannel % tileChannels);
       for (let y = 0; y < frequencies; y++) {
         for (let x = 0; x < frequencies; x++) {

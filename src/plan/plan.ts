@@ -2,13 +2,14 @@
 
 import type { ValueId } from "../graph/graph.ts";
 import type { Shape } from "../graph/tensor.ts";
+import type { Range } from "./arena.ts";
 
 /** Where a value lies: `shape` elements in C order, but each image `stride` elements after the one before it. */
 export interface View {
   readonly shape: Shape;
   /** Index into `Plan.slots`; while planning, into the memories that are yet to be given slots. */
   readonly slot: number;
-  /** Elements before the first image. */
+  /** Elements of the slot before the first image. */
   readonly offset: number;
   /** Elements from an image to the next: more than an image has where the value is a slice of a wider one. */
   readonly stride: number;
@@ -37,13 +38,18 @@ export type PackedParameter =
       readonly groups: number;
       readonly tileChannels: number;
     }
-  /** 3×3 weights transformed for Winograd's F(size×size, 3×3), as [frequency][tile][inChannel][tileChannels]. */
+  /**
+   * 3×3 weights of some output channels transformed for Winograd's F(size×size, 3×3), as
+   * [frequency][tile][inChannel][tileChannels].
+   */
   | {
       readonly layout: "winograd_tiles";
       readonly name: string;
       readonly elements: number;
       readonly size: WinogradSize;
       readonly tileChannels: number;
+      readonly firstChannel: number;
+      readonly outChannels: number;
     }
   /** Biases as [group][tile][tileChannels]; the last tile is filled with zeros. */
   | {
@@ -90,8 +96,10 @@ export interface Plan {
   readonly outputs: readonly ValueId[];
   /** Every value that some step leaves in memory, and where; values that fusion removed are not here. */
   readonly values: Readonly<Record<ValueId, PlannedValue>>;
-  /** Bytes of each activation buffer. */
-  readonly slots: readonly number[];
+  /** Bytes of the one buffer that holds all activations: the planned peak. */
+  readonly arenaBytes: number;
+  /** The ranges of it that values and scratch memory take; those that are never needed at once may overlap. */
+  readonly slots: readonly Range[];
   readonly parameters: readonly PackedParameter[];
   readonly steps: readonly Step[];
   readonly tolerance: Tolerance;
@@ -112,11 +120,6 @@ export interface Tolerance {
 
 /** float32 */
 export const bytesPerElement = 4;
-
-/** Planned peak of activation memory. */
-export function peakBytes(plan: Plan): number {
-  return plan.slots.reduce((sum, bytes) => sum + bytes, 0);
-}
 
 /** The memory that the packed parameters take. */
 export function weightBytes(plan: Plan): number {

@@ -1,9 +1,10 @@
 /** Turns a graph whose shapes are known and a device's limits into a Plan. */
 
 import { EngineError } from "../errors.ts";
-import type { ShapedGraph, ValueId } from "../graph/graph.ts";
+import { inferShapesForBatch, type ShapedGraph, type ValueId } from "../graph/graph.ts";
 import { resolveAxis } from "../graph/ops/op_rule.ts";
 import { elementCount, type Shape } from "../graph/tensor.ts";
+import { type Lifetime, placeInArena, type Range } from "./arena.ts";
 import { type FusedNode, fuseNodes, plainNode } from "./fuse.ts";
 import type { Launch, Problem } from "./kernel.ts";
 import { largestBuffer, type PlanLimits } from "./limits.ts";
@@ -18,7 +19,6 @@ import {
 } from "./plan.ts";
 import { placeValues } from "./place.ts";
 import { candidates } from "./registry.ts";
-import { assignSlots, type Lifetime } from "./slots.ts";
 
 export interface PlanOptions {
   /**
@@ -52,7 +52,10 @@ export function planGraph(
     return { ...launches, fused, scratch };
   });
   for (const { subject, bytes } of memories) checkBufferSize(subject, "it takes", bytes, limits);
-  const { slotOf, slots } = assignSlots(memories);
+  const { ranges, bytes: arenaBytes } = placeInArena(memories);
+  if (arenaBytes > limits.maxBufferSize)
+    throw tooLarge(graph.name, "its activations take", arenaBytes, limits.maxBufferSize);
+  const { slotOf, slots } = numberSlots(ranges);
 
   const parameters = new ParameterTable(limits);
   const steps: Step[] = [];
@@ -96,6 +99,7 @@ export function planGraph(
     values: Object.fromEntries(
       [...views].map(([id, view]) => [id, { ...view, slot: slotOf[view.slot], readyAfter: readyAfter.get(id)! }]),
     ),
+    arenaBytes,
     slots,
     parameters: parameters.all,
     steps,
@@ -104,6 +108,18 @@ export function planGraph(
     macs: shaped.macs,
     parameterCount: shaped.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
   };
+}
+
+/** Gives equal ranges one number, so that a printed plan shows which memory is used again. */
+function numberSlots(ranges: readonly Range[]): { slotOf: readonly number[]; slots: readonly Range[] } {
+  const slots = new Map<string, number>();
+  const slotOf = ranges.map(({ offset, bytes }) => {
+    const key = `${offset} ${bytes}`;
+    const slot = slots.get(key) ?? slots.size;
+    slots.set(key, slot);
+    return slot;
+  });
+  return { slotOf, slots: [...slots.values()].map((slot) => ranges[slotOf.indexOf(slot)]) };
 }
 
 /** Plain sums in float32 stay within the first of these; algorithms that round more have bounds of their own. */
@@ -236,14 +252,16 @@ class ParameterTable {
 
 function checkBufferSize(subject: string, verb: string, bytes: number, limits: PlanLimits): void {
   const most = largestBuffer(limits);
-  if (bytes > most) {
-    throw new EngineError(
-      "out-of-memory",
-      subject,
-      `${verb} ${bytes} bytes, and the device binds at most ${most}`,
-      "use a smaller batch or input, or another adapter",
-    );
-  }
+  if (bytes > most) throw tooLarge(subject, verb, bytes, most);
+}
+
+function tooLarge(subject: string, verb: string, bytes: number, most: number): EngineError {
+  return new EngineError(
+    "out-of-memory",
+    subject,
+    `${verb} ${bytes} bytes, and the device binds at most ${most}`,
+    "use a smaller batch or input, or another adapter",
+  );
 }
 
 /**
@@ -252,11 +270,20 @@ function checkBufferSize(subject: string, verb: string, bytes: number, limits: P
  *
  * @param single - the graph's shapes for one image
  */
-export function largestBatch(single: ShapedGraph, limits: PlanLimits, batch: number): number {
+export function largestBatch(
+  single: ShapedGraph,
+  limits: PlanLimits,
+  batch: number,
+  options: PlanOptions = {},
+): number {
   const imageBytes = Math.max(...[...single.shapes.values()].map((shape) => roundUp(byteLength(shape))));
-  const most = Math.floor(largestBuffer(limits) / imageBytes);
-  if (most >= batch) return batch;
-  return mixesImages(single) ? 0 : most;
+  let most = Math.min(batch, Math.floor(largestBuffer(limits) / imageBytes));
+  while (most > 0) {
+    const arena = planGraph(inferShapesForBatch(single.graph, most), { ...limits, maxBufferSize: Infinity }, options);
+    if (arena.arenaBytes <= limits.maxBufferSize) break;
+    most = Math.min(most - 1, Math.floor((most * limits.maxBufferSize) / arena.arenaBytes));
+  }
+  return most < batch && mixesImages(single) ? 0 : most;
 }
 
 function mixesImages({ graph, nodes }: ShapedGraph): boolean {

@@ -1,12 +1,12 @@
 /**
- * A plan made ready to run on a device: its activation buffers, its bind groups, its read-back buffer. Running it
+ * A plan made ready to run on a device: its activations' buffer, its bind groups, its read-back buffer. Running it
  * encodes one pass over the steps and submits once, and makes no GPU object but the command buffer.
  */
 
 import { EngineError } from "../errors.ts";
 import type { ValueId } from "../graph/graph.ts";
 import { elementCount, type Tensor } from "../graph/tensor.ts";
-import { bytesPerElement, peakBytes, type Plan, type PlannedValue } from "../plan/plan.ts";
+import { bytesPerElement, type Plan, type PlannedValue } from "../plan/plan.ts";
 import { kernelNamed } from "../plan/registry.ts";
 import { bufferUsage, mapModeRead } from "./constants.ts";
 import { guarded } from "./errors.ts";
@@ -37,7 +37,7 @@ interface Readback {
 export class Program {
   readonly plan: Plan;
   private readonly device: GPUDevice;
-  private readonly slots: readonly GPUBuffer[];
+  private readonly arena: GPUBuffer;
   private readonly layers: GPUBuffer;
   private readonly dispatches: readonly Dispatch[];
   private readonly outputs: Readback;
@@ -45,14 +45,14 @@ export class Program {
   private constructor(
     device: GPUDevice,
     plan: Plan,
-    slots: readonly GPUBuffer[],
+    arena: GPUBuffer,
     layers: GPUBuffer,
     dispatches: readonly Dispatch[],
     outputs: Readback,
   ) {
     this.device = device;
     this.plan = plan;
-    this.slots = slots;
+    this.arena = arena;
     this.layers = layers;
     this.dispatches = dispatches;
     this.outputs = outputs;
@@ -83,17 +83,15 @@ export class Program {
       makeReadback(device, plan, plan.outputs),
     );
     const { value: layers, checked: layersChecked } = guarded(device, "layers", () => makeLayers(device, plan));
-    const { value: slots, checked: slotsChecked } = guarded(device, "activations", () =>
-      plan.slots.map((size, slot) =>
-        device.createBuffer({
-          label: `slot ${slot}`,
-          size,
-          usage: bufferUsage.storage | bufferUsage.copySrc | bufferUsage.copyDst,
-        }),
-      ),
+    const { value: arena, checked: arenaChecked } = guarded(device, "activations", () =>
+      device.createBuffer({
+        label: "activations",
+        size: plan.arenaBytes,
+        usage: bufferUsage.storage | bufferUsage.copySrc | bufferUsage.copyDst,
+      }),
     );
     try {
-      for (const checked of [layersChecked, slotsChecked, outputsChecked]) await checked;
+      for (const checked of [layersChecked, arenaChecked, outputsChecked]) await checked;
       const { value: dispatches, checked } = guarded(device, "bind groups", () =>
         plan.steps.map((step, index): Dispatch => ({
           pipeline: compiled[index],
@@ -101,25 +99,27 @@ export class Program {
             label: step.name,
             layout: pipelines.layout(step.kernel),
             entries: [
-              ...step.bindings.map((bound) => ({
-                buffer: bound.kind === "slot" ? slots[bound.slot] : parameterBuffers[bound.parameter],
-              })),
+              ...step.bindings.map((bound): GPUBufferBinding => {
+                if (bound.kind === "parameter") return { buffer: parameterBuffers[bound.parameter] };
+                const { offset, bytes } = plan.slots[bound.slot];
+                return { buffer: arena, offset, size: bytes };
+              }),
               { buffer: layers, offset: index * layerStride, size: layerStride },
             ].map((resource, binding) => ({ binding, resource })),
           }),
         })),
       );
       await checked;
-      return new Program(device, plan, slots, layers, dispatches, outputs);
+      return new Program(device, plan, arena, layers, dispatches, outputs);
     } catch (error) {
-      for (const buffer of [...slots, layers, outputs.buffer]) buffer.destroy();
+      for (const buffer of [arena, layers, outputs.buffer]) buffer.destroy();
       throw error;
     }
   }
 
   /** Bytes of GPU memory that this program alone holds. */
   get bytes(): number {
-    return peakBytes(this.plan) + this.layers.size + this.outputs.buffer.size;
+    return this.arena.size + this.layers.size + this.outputs.buffer.size;
   }
 
   /**
@@ -186,7 +186,7 @@ export class Program {
   }
 
   dispose(): void {
-    for (const slot of this.slots) slot.destroy();
+    this.arena.destroy();
     this.layers.destroy();
     this.outputs.buffer.destroy();
   }
@@ -219,7 +219,7 @@ export class Program {
   private writeInputs(inputs: ReadonlyMap<ValueId, Float32Array>): void {
     for (const id of this.plan.inputs) {
       const data = inputs.get(id)! as Float32Array<ArrayBuffer>;
-      this.device.queue.writeBuffer(this.slots[this.plan.values[id].slot], 0, data);
+      this.device.queue.writeBuffer(this.arena, this.plan.slots[this.plan.values[id].slot].offset, data);
     }
   }
 
@@ -259,8 +259,8 @@ export class Program {
     const copies = whole ? 1 : images;
     for (let copy = 0; copy < copies; copy++) {
       encoder.copyBufferToBuffer(
-        this.slots[value.slot],
-        (value.offset + copy * value.stride) * bytesPerElement,
+        this.arena,
+        this.plan.slots[value.slot].offset + (value.offset + copy * value.stride) * bytesPerElement,
         buffer,
         offset + copy * imageBytes,
         whole ? imageBytes * images : imageBytes,

@@ -43,7 +43,7 @@ describe("plan", () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/^ +step +kernel +workgroups +slots +bytes +MACs +constants\n/);
     expect(stdout).toContain("13,378,280 parameters");
-    expect(stdout).toMatch(/\nactivation memory reduced from [\d.]+ MB to [\d.]+ MB in \d+ slots \(.*\)\n$/);
+    expect(stdout).toMatch(/\nactivation memory reduced from [\d.]+ MB to [\d.]+ MB \(\d+ slots, .*\)\n$/);
   });
 
   test("says which part of a batch it shows that the device can't hold whole", async () => {

@@ -6,44 +6,46 @@ import { googLeNet } from "../../src/graph/googlenet.ts";
 import { type Graph, inferShapesForBatch, type Node } from "../../src/graph/graph.ts";
 import type { Op } from "../../src/graph/ops.ts";
 import { squareWindow } from "../../src/graph/ops/window.ts";
+import { placeInArena } from "../../src/plan/arena.ts";
 import { defaultLimits } from "../../src/plan/limits.ts";
 import { planGraph } from "../../src/plan/planner.ts";
-import { assignSlots } from "../../src/plan/slots.ts";
 import { memoryFaults } from "./memory_model.ts";
 import { randomGraphs, shapedOf } from "./random_graphs.ts";
 
-describe("slots", () => {
+describe("arena", () => {
   const lifetimes = fc.array(
     fc
-      .record({ bytes: fc.integer({ min: 1, max: 50 }), first: fc.nat(20), length: fc.nat(8) })
+      .record({ bytes: fc.integer({ min: 1, max: 5000 }), first: fc.nat(20), length: fc.nat(8) })
       .map(({ bytes, first, length }) => ({ bytes, first, last: first + length })),
     { maxLength: 30 },
   );
 
-  test("lifetimes that overlap never share one; each is as large as its largest tenant", () => {
+  test("what lives at the same time lies apart, at offsets that can be bound", () => {
     fc.assert(
       fc.property(lifetimes, (each) => {
-        const { slotOf, slots } = assignSlots(each);
+        const { ranges, bytes } = placeInArena(each);
         each.forEach((a, i) => {
+          expect(ranges[i].offset % 256).toBe(0);
+          expect(ranges[i].bytes).toBe(a.bytes);
+          expect(ranges[i].offset + a.bytes).toBeLessThanOrEqual(bytes);
           each.slice(0, i).forEach((b, j) => {
-            if (a.first <= b.last && b.first <= a.last) expect(slotOf[i]).not.toBe(slotOf[j]);
+            const together = a.first <= b.last && b.first <= a.last;
+            const apart =
+              ranges[i].offset >= ranges[j].offset + b.bytes || ranges[j].offset >= ranges[i].offset + a.bytes;
+            expect(!together || apart).toBe(true);
           });
         });
-        const largest = slots.map((_, slot) =>
-          Math.max(...each.filter((_, i) => slotOf[i] === slot).map((a) => a.bytes)),
-        );
-        expect(slots).toEqual(largest);
       }),
     );
   });
 
-  test("no more are made than there are lives at one time, where all are of one size", () => {
+  test("it is no larger than what lives at one time, where all are of one size", () => {
     fc.assert(
       fc.property(lifetimes, (each) => {
-        const alike = each.map((lifetime) => ({ ...lifetime, bytes: 16 }));
+        const alike = each.map((lifetime) => ({ ...lifetime, bytes: 256 }));
         const times = Array.from({ length: 30 }, (_, time) => time);
         const most = Math.max(0, ...times.map((time) => alike.filter((a) => a.first <= time && time <= a.last).length));
-        expect(assignSlots(alike).slots.length).toBe(most);
+        expect(placeInArena(alike).bytes).toBe(256 * most);
       }),
     );
   });
@@ -85,7 +87,7 @@ test("a concat of values made for it alone takes no step and no memory of its ow
   const graph = graphOf("joined", [conv("a"), conv("b"), node("c", join, ["a", "b"], "c")], ["c"]);
   const plan = planGraph(inferShapesForBatch(graph, 2), defaultLimits);
   expect(plan.steps.map(({ name }) => name)).toEqual(["a", "b"]);
-  expect(plan.slots).toEqual([2 * 6 * 16 * 4, 2 * 3 * 16 * 4]);
+  expect(plan.slots.map(({ bytes }) => bytes).sort((a, b) => b - a)).toEqual([2 * 6 * 16 * 4, 2 * 3 * 16 * 4]);
   expect([plan.values.a.slot, plan.values.b.slot]).toEqual([plan.values.c.slot, plan.values.c.slot]);
 });
 

@@ -13,7 +13,10 @@ export function memoryFaults(shaped: ShapedGraph, plan: Plan): string[] {
   const faults: string[] = [];
   const meanings = new Meanings(shaped);
   const nodes = new Map(shaped.nodes.map((node) => [node.name, node]));
-  const slots = plan.slots.map((bytes) => new Int32Array(bytes / bytesPerElement));
+  const arena = new Int32Array(plan.arenaBytes / bytesPerElement);
+  const slots = plan.slots.map(({ offset, bytes }) =>
+    arena.subarray(offset / bytesPerElement, (offset + bytes) / bytesPerElement),
+  );
 
   const expectValue = (id: ValueId, when: string) => {
     const view = plan.values[id];
@@ -45,7 +48,7 @@ export function memoryFaults(shaped: ShapedGraph, plan: Plan): string[] {
   for (const [index, step] of plan.steps.entries()) {
     const node = nodes.get(step.name.split(" ")[0])!;
     const output = plan.values[step.output];
-    faults.push(...bindingFaults(step));
+    faults.push(...bindingFaults(step, plan));
     if (node.op.type === "concat") {
       // One step for each input that is not in place, in their order.
       const outside = node.inputs.flatMap((id, at) => (plan.values[id].slot === output.slot ? [] : [at]));
@@ -151,10 +154,15 @@ function slotsOf({ bindings }: Step): number[] {
   return bindings.flatMap((binding) => (binding.kind === "slot" ? [binding.slot] : []));
 }
 
-function bindingFaults(step: Step): string[] {
-  const slots = slotsOf(step);
-  const written = slots.at(-1)!;
-  return slots.slice(0, -1).includes(written) ? [`${step.name} reads and writes slot ${written}`] : [];
+/** WebGPU lets a dispatch bind ranges of one buffer for writing only where they do not overlap. */
+function bindingFaults(step: Step, plan: Plan): string[] {
+  const ranges = slotsOf(step).map((slot) => plan.slots[slot]);
+  return ranges.flatMap((a, index) =>
+    ranges
+      .slice(0, index)
+      .filter((b) => a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes)
+      .map((b) => `${step.name} binds ${a.offset}+${a.bytes} and ${b.offset}+${b.bytes}, which overlap`),
+  );
 }
 
 /** Where a step says that its kernel finds the values it binds. A concat's output offset is its own affair. */

@@ -99,11 +99,11 @@ export async function runKernel(
       const buffers = new Map(
         problem.inputs.map((view, index): [ValueId, Float32Array] => {
           const name = `input${index}`;
-          return [name, surround(view, plan.slots[view.slot], inputs.get(name)!.data, NaN)];
+          return [name, surround(view, plan.slots[view.slot].bytes, inputs.get(name)!.data, NaN)];
         }),
       );
       const { output: view } = problem;
-      buffers.set("output", new Float32Array(plan.slots[view.slot] / bytesPerElement).fill(sentinel));
+      buffers.set("output", new Float32Array(plan.slots[view.slot].bytes / bytesPerElement).fill(sentinel));
       // What a dispatch reads of its scratch memory, one before it must have written.
       for (const id of plan.inputs) {
         if (!buffers.has(id)) buffers.set(id, new Float32Array(plan.values[id].stride).fill(NaN));
@@ -122,10 +122,15 @@ export async function runKernel(
 function planOf(algorithm: Algorithm, problem: Problem): Plan {
   const views = [...problem.inputs, problem.output];
   const scratch = algorithm.scratch?.(problem) ?? [];
-  const slots = [
+  const sizes = [
     ...views.map((view) => bytesPerElement * roundUp(end(view) + 16, 4)),
     ...scratch.map((bytes) => roundUp(bytes, 16)),
   ];
+  // Each in bytes of its own: what is written past one's end is not hidden by what another writes there.
+  const slots = sizes.map((bytes, slot) => ({
+    offset: sizes.slice(0, slot).reduce((sum, before) => sum + roundUp(before, 256), 0),
+    bytes,
+  }));
   const names = [
     ...problem.inputs.map((_, index) => `input${index}`),
     "output",
@@ -167,10 +172,11 @@ function planOf(algorithm: Algorithm, problem: Problem): Plan {
     outputs: ["output"],
     values: Object.fromEntries(
       names.map((name, slot) => {
-        const elements = slots[slot] / bytesPerElement;
+        const elements = slots[slot].bytes / bytesPerElement;
         return [name, { shape: [1, elements], slot, offset: 0, stride: elements, readyAfter: steps.length - 1 }];
       }),
     ),
+    arenaBytes: slots.reduce((most, { offset, bytes }) => Math.max(most, offset + bytes), 0),
     slots,
     parameters,
     steps,

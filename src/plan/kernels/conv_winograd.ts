@@ -13,15 +13,21 @@ import { bytesPerElement, type WinogradSize } from "../plan.ts";
 import { kernelsOfProducts, launchPreferred } from "./product.ts";
 import { broadcastPreference } from "./subgroups.ts";
 
-/** Bytes of scratch memory within which as many tiles go through the three steps at once as fit. */
-const scratchBudget = 2_400_000;
+/**
+ * Bytes of scratch memory for each image of the batch within which as much goes through the three steps at once as
+ * fits: what the other layers leave free of the largest that the network needs without it.
+ */
+const scratchBudget = 1_650_000;
 
 /** Fewer tiles than these, the columns of the products, leave most of the products' register tiles empty. */
 const fewTiles = 49;
 
+/** Output channels are parted at multiples of this, which every product kernel's tiles divide. */
+const channelBlock = 32;
+
 const tileFields = ["rowTiles", "columnTiles", "firstTile", "tiles"] as const;
 
-/** The batch's tiles, and the most that go through the three steps at once. */
+/** The batch's tiles, and the most tiles and output channels that go through the steps at once. */
 function tiling({ inputs, output, limits }: Problem<Conv>, size: WinogradSize) {
   const [images, channels] = inputs[0].shape;
   const [, outChannels, height, width] = output.shape;
@@ -30,19 +36,50 @@ function tiling({ inputs, output, limits }: Problem<Conv>, size: WinogradSize) {
   const total = images * rowTiles * columnTiles;
   const frequencies = (size + 2) ** 2;
   const tileBytes = frequencies * bytesPerElement;
-  const inBudget = Math.floor(scratchBudget / (tileBytes * (channels + outChannels)));
+  const budget = scratchBudget * images;
+  const inBudget = Math.floor(budget / (tileBytes * (channels + outChannels)));
   const inLimits = Math.floor(largestBuffer(limits) / (tileBytes * Math.max(channels, outChannels)));
-  // Parts of nearly the same size: a small one at the end would be as slow as a full one.
-  const parts = Math.ceil(total / Math.min(Math.max(inBudget, fewTiles), inLimits));
-  const most = Math.ceil(total / parts);
-  return { channels, outChannels, rowTiles, columnTiles, frequencies, tileBytes, total, most, fits: inLimits > 0 };
+  const mostTiles = evenly(total, Math.min(Math.max(inBudget, fewTiles), inLimits));
+  const channelsInBudget = Math.floor(budget / (tileBytes * mostTiles)) - channels;
+  const blocks = Math.ceil(outChannels / channelBlock);
+  const mostChannels = evenly(blocks, Math.max(1, Math.floor(channelsInBudget / channelBlock))) * channelBlock;
+  return {
+    channels,
+    outChannels,
+    rowTiles,
+    columnTiles,
+    frequencies,
+    tileBytes,
+    total,
+    mostTiles,
+    mostChannels: Math.min(mostChannels, outChannels),
+    fits: inLimits > 0,
+  };
+}
+
+/** The size of nearly equal parts of `count`, none above `most`: a small one at the end is as slow as a full one. */
+function evenly(count: number, most: number): number {
+  return Math.ceil(count / Math.ceil(count / Math.max(most, 1)));
+}
+
+/** Tiles or channels that go through a step at once. */
+interface Part {
+  readonly first: number;
+  readonly count: number;
+}
+
+function parts(total: number, most: number): Part[] {
+  return Array.from({ length: Math.ceil(total / most) }, (_, part) => ({
+    first: part * most,
+    count: Math.min(most, total - part * most),
+  }));
 }
 
 function winograd(size: WinogradSize): Algorithm<Conv> {
   const inputKernel: Kernel = {
     name: `winograd${size}_input`,
     bindings: [
-      { name: "input", access: "read" },
+      { name: "input", access: "read_write" },
       { name: "output", access: "read_write" },
     ],
     constants: ["workgroupSize"],
@@ -52,12 +89,12 @@ function winograd(size: WinogradSize): Algorithm<Conv> {
   const outputKernel: Kernel = {
     name: `winograd${size}_output`,
     bindings: [
-      { name: "input", access: "read" },
+      { name: "input", access: "read_write" },
       { name: "bias", access: "read" },
       { name: "output", access: "read_write" },
     ],
     constants: ["workgroupSize", "relu"],
-    layer: ["threadCount", "channels", "height", "width", "outOffset", "outStride", ...tileFields],
+    layer: ["threadCount", "channels", "firstChannel", "height", "width", "outOffset", "outStride", ...tileFields],
     tiles: [],
   };
   return {
@@ -75,40 +112,31 @@ function winograd(size: WinogradSize): Algorithm<Conv> {
       );
     },
     preference(problem) {
-      if (tiling(problem, size).most < fewTiles) return -1;
+      if (tiling(problem, size).mostTiles < fewTiles) return -1;
       return broadcastPreference(problem.limits) > 0 ? size : -1;
     },
     scratch(problem) {
-      const { channels, outChannels, tileBytes, most } = tiling(problem, size);
-      return [channels, outChannels].map((count) => count * tileBytes * most);
+      const { channels, mostChannels, tileBytes, mostTiles } = tiling(problem, size);
+      return [channels, mostChannels].map((count) => count * tileBytes * mostTiles);
     },
     launch(problem) {
-      const { total, most } = tiling(problem, size);
-      const launches: Launch[] = [];
-      for (let firstTile = 0; firstTile < total; firstTile += most) {
-        const tiles = Math.min(most, total - firstTile);
-        launches.push(
-          transformInput(problem, size, inputKernel, firstTile, tiles),
-          multiply(problem, size, tiles),
-          transformOutput(problem, size, outputKernel, firstTile, tiles),
-        );
-      }
-      return launches;
+      const { outChannels, total, mostTiles, mostChannels } = tiling(problem, size);
+      return parts(total, mostTiles).flatMap((tiles) => [
+        transformInput(problem, size, inputKernel, tiles),
+        ...parts(outChannels, mostChannels).flatMap((channels) => [
+          multiply(problem, size, tiles, channels),
+          transformOutput(problem, size, outputKernel, tiles, channels),
+        ]),
+      ]);
     },
   };
 }
 
-function transformInput(
-  problem: Problem<Conv>,
-  size: WinogradSize,
-  kernel: Kernel,
-  firstTile: number,
-  tiles: number,
-): Launch {
+function transformInput(problem: Problem<Conv>, size: WinogradSize, kernel: Kernel, tiles: Part): Launch {
   const { layer, op, inputs, limits } = problem;
   const { channels, rowTiles, columnTiles } = tiling(problem, size);
   const [input] = inputs;
-  const { values, workgroups } = threadPerTile(layer, tiles * channels, limits);
+  const { values, workgroups } = threadPerTile(layer, tiles.count * channels, limits);
   return {
     kernel,
     values: {
@@ -122,8 +150,8 @@ function transformInput(
       padLeft: op.pad.left,
       rowTiles,
       columnTiles,
-      firstTile,
-      tiles,
+      firstTile: tiles.first,
+      tiles: tiles.count,
     },
     bindings: [
       { kind: "input", input: 0 },
@@ -135,9 +163,9 @@ function transformInput(
 }
 
 /** One product a frequency; its direct equivalent counts as the layer's multiply-accumulates. */
-function multiply(problem: Problem<Conv>, size: WinogradSize, tiles: number): Launch {
+function multiply(problem: Problem<Conv>, size: WinogradSize, tiles: Part, outChannels: Part): Launch {
   const { layer, inputs, output, limits } = problem;
-  const { channels, outChannels, frequencies, total } = tiling(problem, size);
+  const { channels, frequencies, total } = tiling(problem, size);
   const [, , height, width] = output.shape;
   return {
     ...launchPreferred({
@@ -145,15 +173,20 @@ function multiply(problem: Problem<Conv>, size: WinogradSize, tiles: number): La
       limits,
       images: frequencies,
       inChannels: channels,
-      outChannels,
-      columns: tiles,
+      outChannels: outChannels.count,
+      columns: tiles.count,
       ownWeights: true,
       relu: false,
-      place: { inOffset: 0, inStride: channels * tiles, outOffset: 0, outStride: outChannels * tiles },
+      place: {
+        inOffset: 0,
+        inStride: channels * tiles.count,
+        outOffset: 0,
+        outStride: outChannels.count * tiles.count,
+      },
       input: { kind: "scratch", scratch: 0 },
       output: { kind: "scratch", scratch: 1 },
       parameters(tileChannels) {
-        const paddedChannels = Math.ceil(outChannels / tileChannels) * tileChannels;
+        const paddedChannels = Math.ceil(outChannels.count / tileChannels) * tileChannels;
         return {
           weight: {
             layout: "winograd_tiles",
@@ -161,12 +194,14 @@ function multiply(problem: Problem<Conv>, size: WinogradSize, tiles: number): La
             elements: frequencies * channels * paddedChannels,
             size,
             tileChannels,
+            firstChannel: outChannels.first,
+            outChannels: outChannels.count,
           },
           bias: { layout: "zeros", elements: paddedChannels },
         };
       },
     }),
-    macs: (inputs[0].shape[0] * outChannels * channels * 9 * height * width * tiles) / total,
+    macs: (inputs[0].shape[0] * outChannels.count * channels * 9 * height * width * tiles.count) / total,
   };
 }
 
@@ -174,25 +209,26 @@ function transformOutput(
   problem: Problem<Conv>,
   size: WinogradSize,
   kernel: Kernel,
-  firstTile: number,
-  tiles: number,
+  tiles: Part,
+  channels: Part,
 ): Launch {
   const { layer, op, output, relu, limits } = problem;
   const { outChannels, rowTiles, columnTiles } = tiling(problem, size);
-  const { values, workgroups } = threadPerTile(layer, tiles * outChannels, limits);
+  const { values, workgroups } = threadPerTile(layer, tiles.count * channels.count, limits);
   return {
     kernel,
     values: {
       ...values,
-      channels: outChannels,
+      channels: channels.count,
+      firstChannel: channels.first,
       height: output.shape[2],
       width: output.shape[3],
       outOffset: output.offset,
       outStride: output.stride,
       rowTiles,
       columnTiles,
-      firstTile,
-      tiles,
+      firstTile: tiles.first,
+      tiles: tiles.count,
       relu: Number(relu),
     },
     bindings: [
