@@ -275,7 +275,7 @@ describeGpu("sessions on the GPU", () => {
   });
 
   describe("out of memory", () => {
-    test.each(["slot 1", "left.weight", "layers", "read-back"])(
+    test.each(["activations", "left.weight", "layers", "read-back"])(
       "for %s is an error that says so, and nothing stays allocated",
       async (label) => {
         const live = countBuffers(gpu.device, pretendFull(gpu.device, label));
