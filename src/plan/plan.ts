@@ -102,20 +102,11 @@ export interface Plan {
   readonly slots: readonly Range[];
   readonly parameters: readonly PackedParameter[];
   readonly steps: readonly Step[];
-  readonly tolerance: Tolerance;
   /** What every layer's output would take if each had memory of its own. */
   readonly unplannedBytes: number;
   readonly macs: number;
   /** Trained values that the graph has, before packing. */
   readonly parameterCount: number;
-}
-
-/** How far a plan's results may lie from the reference's. */
-export interface Tolerance {
-  /** Of any value, in parts of its largest magnitude. */
-  readonly relative: number;
-  /** Of a probability. */
-  readonly probability: number;
 }
 
 /** float32 */

@@ -6,17 +6,9 @@ import { resolveAxis } from "../graph/ops/op_rule.ts";
 import { elementCount, type Shape } from "../graph/tensor.ts";
 import { type Lifetime, placeInArena, type Range } from "./arena.ts";
 import { type FusedNode, fuseNodes, plainNode } from "./fuse.ts";
-import type { Launch, Problem } from "./kernel.ts";
+import type { Algorithm, Launch, Problem } from "./kernel.ts";
 import { largestBuffer, type PlanLimits } from "./limits.ts";
-import {
-  type Binding,
-  bytesPerElement,
-  type PackedParameter,
-  type Plan,
-  type Step,
-  type Tolerance,
-  type View,
-} from "./plan.ts";
+import { type Binding, bytesPerElement, type PackedParameter, type Plan, type Step, type View } from "./plan.ts";
 import { placeValues } from "./place.ts";
 import { candidates } from "./registry.ts";
 
@@ -26,6 +18,11 @@ export interface PlanOptions {
    * memory at some time, those before a ReLU too: for looking at them.
    */
   readonly fuse?: boolean;
+  /**
+   * How far a layer may round, in parts of its output's largest magnitude: 1e-5 unless given, which plain sums in
+   * float32 stay within. More lets algorithms in that are faster and lose digits.
+   */
+  readonly tolerance?: number;
   /** Whether algorithms may use memory beside the layers' inputs and outputs (the default): faster, and larger. */
   readonly workspace?: boolean;
 }
@@ -39,13 +36,15 @@ export interface PlanOptions {
 export function planGraph(
   shaped: ShapedGraph,
   limits: PlanLimits,
-  { fuse = true, workspace = true }: PlanOptions = {},
+  { fuse = true, tolerance = 1e-5, workspace = true }: PlanOptions = {},
 ): Plan {
   const { graph, shapes } = shaped;
   const nodes = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
   const { views, memories } = placeInMemories(shaped, nodes, fuse);
   const work = nodes.map((fused, time) => {
-    const launches = launchNode(fused, views, limits, workspace);
+    const launches = launchNode(fused, views, limits, (algorithm) => {
+      return (algorithm.tolerance ?? 0) <= tolerance && (workspace || !algorithm.scratch);
+    });
     const scratch = launches.scratch.map(
       (bytes) => memories.push({ subject: fused.name, bytes: roundUp(bytes), first: time, last: time }) - 1,
     );
@@ -103,7 +102,6 @@ export function planGraph(
     slots,
     parameters: parameters.all,
     steps,
-    tolerance: toleranceOf(work.map(({ tolerance }) => tolerance)),
     unplannedBytes: fuseNodes(shaped).reduce((sum, { output }) => sum + byteLength(shapes.get(output)!), 0),
     macs: shaped.macs,
     parameterCount: shaped.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
@@ -120,12 +118,6 @@ function numberSlots(ranges: readonly Range[]): { slotOf: readonly number[]; slo
     return slot;
   });
   return { slotOf, slots: [...slots.values()].map((slot) => ranges[slotOf.indexOf(slot)]) };
-}
-
-/** Plain sums in float32 stay within the first of these; algorithms that round more have bounds of their own. */
-function toleranceOf(algorithms: readonly number[]): Tolerance {
-  const relative = Math.max(1e-5, ...algorithms);
-  return { relative, probability: relative > 1e-5 ? 5e-6 : 1e-6 };
 }
 
 /** Images of the first input: what a plan calls its batch. */
@@ -177,8 +169,8 @@ function launchNode(
   { node, relu, output }: FusedNode,
   views: ReadonlyMap<ValueId, View>,
   limits: PlanLimits,
-  workspace: boolean,
-): { problem: Problem; launches: readonly Launch[]; scratch: readonly number[]; tolerance: number } {
+  allowed: (algorithm: Algorithm) => boolean,
+): { problem: Problem; launches: readonly Launch[]; scratch: readonly number[] } {
   const problem: Problem = {
     layer: node.name,
     op: node.op,
@@ -187,17 +179,12 @@ function launchNode(
     relu,
     limits,
   };
-  if (node.op.type === "dropout") return { problem, launches: [], scratch: [], tolerance: 0 };
-  const algorithm = candidates(problem).find((each) => workspace || !each.scratch);
+  if (node.op.type === "dropout") return { problem, launches: [], scratch: [] };
+  const algorithm = candidates(problem).find(allowed);
   if (!algorithm) {
     throw new EngineError("graph", node.name, `no kernel computes its ${node.op.type}`, "use another layer");
   }
-  return {
-    problem,
-    launches: algorithm.launch(problem),
-    scratch: algorithm.scratch?.(problem) ?? [],
-    tolerance: algorithm.tolerance ?? 0,
-  };
+  return { problem, launches: algorithm.launch(problem), scratch: algorithm.scratch?.(problem) ?? [] };
 }
 
 /** Sorts a launch's values by where the kernel takes them. A misspelt name would silently leave a default. */

@@ -17,7 +17,7 @@ export function guarded<T>(device: GPUDevice, subject: string, work: () => T): {
   device.pushErrorScope("out-of-memory");
   device.pushErrorScope("validation");
   let value: T;
-  let scopes: Promise<GPUError | null>[] = [];
+  let scopes: Promise<GPUError | null>[];
   try {
     value = work();
   } finally {

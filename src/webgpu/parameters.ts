@@ -52,7 +52,7 @@ export class ParameterBuffers {
       size: Math.ceil((parameter.elements * bytesPerElement) / 16) * 16,
       usage: bufferUsage.storage | bufferUsage.copyDst,
     });
-    this.device.queue.writeBuffer(buffer, 0, packed as Float32Array<ArrayBuffer>);
+    this.device.queue.writeBuffer(buffer, 0, packed);
     this.buffers.set(key, buffer);
     return buffer;
   }

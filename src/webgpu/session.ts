@@ -9,7 +9,7 @@ import { elementCount, formatShape, type Shape, type Tensor } from "../graph/ten
 import type { Weights } from "../graph/weights.ts";
 import type { PlanLimits } from "../plan/limits.ts";
 import type { Plan, Step } from "../plan/plan.ts";
-import { largestBatch, planGraph, splitBatch } from "../plan/planner.ts";
+import { largestBatch, planGraph, type PlanOptions, splitBatch } from "../plan/planner.ts";
 import { limitsOf } from "./device.ts";
 import { deviceLost } from "./errors.ts";
 import type { KernelSource } from "./kernel_source.ts";
@@ -20,14 +20,12 @@ import { type CompileProgress, Program } from "./program.ts";
 /** Programs for this many batch sizes are kept; the one that was not used for longest makes room. */
 const keptPrograms = 4;
 
-export interface SessionOptions {
+export interface SessionOptions extends PlanOptions {
   readonly device: GPUDevice;
   /** Gives the text of kernels/NAME.wgsl. */
   readonly kernels: KernelSource;
   /** The batch size to compile for at once; others are compiled when they first come. 1 unless given. */
   readonly batch?: number;
-  /** See PlanOptions: `false` keeps the blobs before every ReLU readable. */
-  readonly fuse?: boolean;
   /** Limits to plan for, where they should be tighter than the device's. */
   readonly limits?: PlanLimits;
   /** Told after each pipeline that is ready. */
@@ -49,6 +47,7 @@ export class Session implements Disposable {
   /** The least recently used first. */
   private readonly programs = new Map<number, Program>();
   private readonly single: ShapedGraph;
+  private readonly partsOf = new Map<number, readonly number[]>();
   /** Settles when the calls before have: one at a time may use a program's buffers. */
   private queue: Promise<unknown> = Promise.resolve();
   private lost: EngineError | undefined;
@@ -175,8 +174,7 @@ export class Session implements Disposable {
   private async program(batch: number, onProgress?: CompileProgress): Promise<Program> {
     let program = this.programs.get(batch);
     if (!program) {
-      const { fuse } = this.options;
-      const plan = planGraph(inferShapesForBatch(this.graph, batch), this.limits, fuse === undefined ? {} : { fuse });
+      const plan = planGraph(inferShapesForBatch(this.graph, batch), this.limits, this.options);
       try {
         program = await Program.create(this.device, plan, this.pipelines, this.parameters, onProgress);
       } finally {
@@ -199,10 +197,15 @@ export class Session implements Disposable {
   }
 
   /** The sizes of the batches that the device runs for one of this size. */
-  private parts(batch: number): number[] {
-    const most = largestBatch(this.single, this.limits, batch);
-    // Where not even one image fits, planning says which value is too large.
-    return most === 0 ? [batch] : splitBatch(batch, most);
+  private parts(batch: number): readonly number[] {
+    let parts = this.partsOf.get(batch);
+    if (!parts) {
+      const most = largestBatch(this.single, this.limits, batch, this.options);
+      // Where not even one image fits, planning says which value is too large.
+      parts = most === 0 ? [batch] : splitBatch(batch, most);
+      this.partsOf.set(batch, parts);
+    }
+    return parts;
   }
 
   private checkInputs(inputs: Readonly<Record<ValueId, Tensor>>): number {

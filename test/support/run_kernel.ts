@@ -180,7 +180,6 @@ function planOf(algorithm: Algorithm, problem: Problem): Plan {
     slots,
     parameters,
     steps,
-    tolerance: { relative: 0, probability: 0 },
     unplannedBytes: 0,
     macs: 0,
     parameterCount: 0,

@@ -403,7 +403,7 @@ function countBuffers(device: GPUDevice, onMade: (label: string | undefined) => 
     live.add(buffer);
     buffer.destroy = () => {
       live.delete(buffer);
-      return destroy();
+      destroy();
     };
     return buffer;
   });
@@ -435,7 +435,7 @@ function pretendFull(device: GPUDevice, label: string): (made: string | undefine
   const spies = [
     vi.spyOn(device, "pushErrorScope").mockImplementation((filter) => {
       scopes.push(filter);
-      return push(filter);
+      push(filter);
     }),
     vi.spyOn(device, "popErrorScope").mockImplementation(async () => {
       const answer = scopes.pop() === "out-of-memory" && full;

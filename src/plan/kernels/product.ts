@@ -43,9 +43,9 @@ export interface Product {
 /** A kernel that computes products. */
 export interface ProductKernel {
   readonly kernel: Kernel;
-  accepts(product: Product): boolean;
-  preference(limits: PlanLimits): number;
-  launch(product: Product): Launch;
+  readonly accepts: (product: Product) => boolean;
+  readonly preference: (limits: PlanLimits) => number;
+  readonly launch: (product: Product) => Launch;
 }
 
 const productLayer = [
