@@ -47,7 +47,10 @@ sharp.concurrency(1);
  * `name` is what errors call the picture.
  * @throws EngineError `picture`: missing, unreadable, empty, damaged, truncated, not a picture, or too large.
  */
-export async function decodeImage(source: string | Uint8Array, name: string): Promise<RgbImage> {
+export async function decodeImage(
+  source: string | Uint8Array,
+  name = typeof source === "string" ? source : "picture",
+): Promise<RgbImage> {
   const bytes = typeof source === "string" ? await readPictureFile(source, name) : source;
   if (bytes.length === 0) {
     throw new EngineError("picture", name, "the file is empty", `give a picture (${FORMATS})`);
