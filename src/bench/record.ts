@@ -1,7 +1,7 @@
 /** What a run of `bench --peers` leaves behind: one JSON document. */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "../errors.ts";
 import { writeFileAtomically } from "../node/atomic-write.ts";
@@ -26,7 +26,7 @@ export interface BenchRecord {
   readonly failures: readonly Failure[];
 }
 
-const resultsFolder = fileURLToPath(new URL("../../bench/results/", import.meta.url));
+const benchFolder = fileURLToPath(new URL("../../bench/", import.meta.url));
 
 /**
  * Writes a record and says where.
@@ -35,7 +35,7 @@ const resultsFolder = fileURLToPath(new URL("../../bench/results/", import.meta.
  * @throws EngineError "usage" where there is no checkout, "write"
  */
 export async function saveRecord(record: BenchRecord, target: string | true): Promise<string> {
-  if (target === true && !existsSync(resultsFolder)) {
+  if (target === true && !existsSync(benchFolder)) {
     throw new EngineError(
       "usage",
       "--save",
@@ -43,7 +43,8 @@ export async function saveRecord(record: BenchRecord, target: string | true): Pr
       "name a file: --save FILE",
     );
   }
-  const path = target === true ? join(resultsFolder, resultName(record.environment)) : target;
+  const path = target === true ? join(benchFolder, "results", resultName(record.environment)) : target;
+  if (target === true) mkdirSync(dirname(path), { recursive: true });
   const text = JSON.stringify(
     record,
     (_, field: unknown) => (typeof field === "number" && !Number.isFinite(field) ? String(field) : field),

@@ -22,6 +22,8 @@ export interface WorkerOptions {
   readonly timeoutSeconds: number;
 }
 
+/** setTimeout takes no more; some three weeks. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
 /** What is kept of a worker's standard error, to say why it failed. */
 const KEPT_CHARACTERS = 4000;
 
@@ -56,10 +58,13 @@ export async function runWorker(
   });
   const kill = () => child.kill("SIGKILL");
   signal.addEventListener("abort", kill);
-  const timer = setTimeout(() => {
-    reason = `it was not done after ${timeoutSeconds} s`;
-    kill();
-  }, 1000 * timeoutSeconds);
+  const timer = setTimeout(
+    () => {
+      reason = `it was not done after ${timeoutSeconds} s`;
+      kill();
+    },
+    Math.min(1000 * timeoutSeconds, LONGEST_TIMEOUT),
+  );
   try {
     const ending = await new Promise<string>((resolve) => {
       child.on("error", (error) => resolve(error.message));

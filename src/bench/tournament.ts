@@ -143,7 +143,8 @@ export async function runTournament(
       trials.push({ settings, results: await results(attempt(contestant, settings, trialWork)) });
     }
     // What was slow may have been disturbed: the close ones get a second chance.
-    const close = trials.filter((trial) => trials.length > 1 && speed(trial) <= CLOSE * Math.min(...trials.map(speed)));
+    const best = Math.min(...trials.map(speed));
+    const close = trials.filter(({ results }) => results.length > 0).filter((trial) => speed(trial) <= CLOSE * best);
     if (close.length > 1) {
       total += close.length;
       for (const trial of close) trial.results.push(...(await results(attempt(contestant, trial.settings, trialWork))));

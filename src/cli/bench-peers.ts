@@ -142,7 +142,7 @@ async function print({ environment, cases }: BenchRecord, { terminal }: Context)
     formatTime(each.p95Ms),
     `${significant(100 * each.spread, 2)} %`,
     each.medianNoReadbackMs === null ? "" : formatTime(each.medianNoReadbackMs),
-    significant(each.imagesPerSecondInFlight ?? each.imagesPerSecond, 3),
+    significant(Math.max(each.imagesPerSecond, each.imagesPerSecondInFlight ?? 0), 3),
     formatTime(each.coldMs),
     each.maxAbsError.toExponential(1),
     each.checked ? "yes" : "NO",

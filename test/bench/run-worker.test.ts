@@ -58,6 +58,11 @@ describe("a worker process", () => {
     await expect(work(`setInterval(() => {}, 1000)`, { timeoutSeconds: 0.3 })).rejects.toEqual(failure);
   });
 
+  test("has all the time in the world where seconds are not limited", async () => {
+    const timeoutSeconds = 4 * Number.MAX_SAFE_INTEGER;
+    expect((await work(`setTimeout(() => { ${first} ${done} }, 200)`, { timeoutSeconds })).report).toEqual(report);
+  });
+
   test("is killed when the bench is told to stop", async () => {
     const stop = new AbortController();
     const reason = new Error("interrupted");

@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Contestant } from "../../src/bench/contestants.ts";
 import type { Job, Report, Settings } from "../../src/bench/job.ts";
-import { WorkerFailure, type WorkerResult } from "../../src/bench/run-worker.ts";
+import { WorkerFailure } from "../../src/bench/run-worker.ts";
 import { runTournament, type TournamentOptions } from "../../src/bench/tournament.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "googlenet-tournament-"));
@@ -25,12 +25,7 @@ function pretend(answer: (engine: string, job: Job, turn: number) => Report, col
   const run: TournamentOptions["run"] = ({ program }, jobFile) => {
     const job = JSON.parse(readFileSync(jobFile, "utf8")) as Job;
     log.push(`${program}${job.brief ? "?" : ""}`);
-    try {
-      const result: WorkerResult = { coldMs: coldMs + log.length, report: answer(program, job, log.length) };
-      return Promise.resolve(result);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return new Promise((resolve) => resolve({ coldMs: coldMs + log.length, report: answer(program, job, log.length) }));
   };
   return { log, run };
 }
@@ -120,6 +115,14 @@ describe("a tournament", () => {
     // Nobody waits for who is out.
     expect(log.filter((who) => who === "onnxruntime-webgpu")).toHaveLength(1);
     expect(log.filter((who) => who === "googlenet-wgsl")).toHaveLength(3);
+  });
+
+  test("tries nothing twice that failed once", async () => {
+    const { log, run } = pretend(() => {
+      throw new WorkerFailure("no adapter");
+    });
+    const { cases } = await runTournament([contestant("tfjs-webgpu", [{ a: 1 }, { a: 2 }])], options(run));
+    expect({ cases, tries: log.length }).toEqual({ cases: [], tries: 2 });
   });
 
   test("divides runs and seconds among the rounds", async () => {

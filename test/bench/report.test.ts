@@ -1,0 +1,117 @@
+import { describe, expect, test } from "vitest";
+import { barChart } from "../../bench/report/chart.ts";
+import { renderReport } from "../../bench/report/render.ts";
+import { standing, targets } from "../../bench/report/targets.ts";
+import { parseEngines } from "../../src/bench/engines.ts";
+import { type BenchEnvironment, type BenchRecord, resultName } from "../../src/bench/record.ts";
+import type { MeasuredCase } from "../../src/bench/tournament.ts";
+
+const environment: BenchEnvironment = {
+  ...{ adapter: "llvmpipe: Mesa 25", date: "2026-01-31T12:34:56.789Z", version: "0.1.0", commit: "abc" },
+  ...{ webgpu: "0.6.2", node: "20.20.2", cpu: "EPYC", cores: 2, memoryBytes: 1, os: "Linux 6" },
+  ...{ weights: "bvlc_googlenet", validation: true, missing: [], command: ["bench", "--peers"] },
+};
+
+const measured = (
+  engine: MeasuredCase["engine"],
+  medianMs: number,
+  changes: Partial<MeasuredCase> = {},
+): MeasuredCase => ({
+  ...{ engine, backend: "webgpu", mode: null, adapter: "llvmpipe", precision: "f32", batch: 1, medianMs },
+  ...{ minMs: medianMs, p95Ms: medianMs, maxMs: medianMs, spread: 0.05, imagesPerSecond: 1000 / medianMs },
+  ...{ medianNoReadbackMs: null, imagesPerSecondInFlight: null, inFlight: null, coldMs: 10 * medianMs, coldMinMs: 1 },
+  ...{ checked: true, maxAbsError: 1e-7, settings: {}, tried: [], versions: { [engine]: "1" }, rounds: 5, runs: 50 },
+  ...{ warmups: 3, roundMediansMs: [] },
+  ...changes,
+});
+
+const record = (cases: readonly MeasuredCase[], changes: Partial<BenchEnvironment> = {}): BenchRecord => ({
+  environment: { ...environment, ...changes },
+  cases,
+  failures: [],
+});
+
+const own = measured("googlenet-wgsl", 100);
+const [batch1, batch8, cold] = targets;
+
+describe("a target", () => {
+  test("is held against the faster of its peers, whose output was right", () => {
+    const peers = [measured("onnxruntime-webgpu", 600), measured("tfjs-webgpu", 700), measured("onnxruntime-cpu", 30)];
+    expect(standing(batch1, record([own, ...peers]))).toMatchObject({
+      ratio: 6,
+      against: { engine: "onnxruntime-webgpu" },
+    });
+    const wrong = { ...peers[0], checked: false };
+    expect(standing(batch1, record([own, wrong, peers[1]]))).toMatchObject({
+      ratio: 7,
+      against: { engine: "tfjs-webgpu" },
+    });
+    expect(standing(cold, record([own, ...peers])).ratio).toBe(6);
+  });
+
+  test.each([
+    ["this engine's output was wrong", [{ ...own, checked: false }, measured("tfjs-webgpu", 700)]],
+    ["no peer was there", [own, measured("onnxruntime-cpu", 30)]],
+    ["the batch is another", [{ ...own, batch: 8 }, measured("tfjs-webgpu", 700)]],
+  ])("was not measured where %s", (_, cases) => {
+    expect(standing(batch1, record(cases)).ratio).toBeNull();
+  });
+
+  test("of throughput counts batches in flight", () => {
+    const target = targets.find(({ measure, precision }) => measure === "throughput" && precision === "f32")!;
+    const cases = [
+      measured("googlenet-wgsl", 64, { batch: 64, imagesPerSecond: 1000, imagesPerSecondInFlight: 3000 }),
+      measured("pytorch-cuda", 64, { batch: 64, imagesPerSecond: 2000, mode: "eager" }),
+    ];
+    expect(standing(target, record(cases)).ratio).toBeCloseTo(1.5);
+  });
+});
+
+describe("the report", () => {
+  const name = "2026-01-31T12-34-56Z-llvmpipe-mesa-25.json";
+  const missing = [{ engine: "pytorch-cuda", reason: "python3 has no PyTorch", install: null }] as const;
+  const text = renderReport([
+    { name, record: record([own, measured("tfjs-webgpu", 400, { maxAbsError: 2e-6 })], { missing }) },
+  ]);
+
+  test("shows figures with device, date, command and record", () => {
+    for (const part of ["llvmpipe: Mesa 25", "2026-01-31", "`googlenet bench --peers`", `(results/${name})`, "abc"]) {
+      expect(text).toContain(part);
+    }
+    expect(text).toContain("| tfjs-webgpu | f32 | 1 | 400 ms |");
+  });
+
+  test("says what was reached, what was missed, and what was not measured", () => {
+    expect(text).toContain("| 5× | 4.00× (missed) | tfjs-webgpu |");
+    expect(text).toContain("- pytorch-cuda on llvmpipe: Mesa 25: python3 has no PyTorch");
+    expect(text).toContain("- onnxruntime-webgpu on llvmpipe: Mesa 25: not asked for");
+    expect(text).toContain(`- ${batch8.title}`);
+    expect(text).not.toContain(`- ${batch1.title}`);
+  });
+
+  test("marks results that were wrong", () => {
+    const wrong = record([{ ...own, checked: false, maxAbsError: 0.5 }]);
+    expect(renderReport([{ name, record: wrong }])).toContain("**0.5: wrong**");
+    expect(barChart(wrong)).toContain("(wrong output)");
+  });
+
+  test("draws a bar an engine, the longest over the whole width", () => {
+    const svg = barChart(record([own, measured("tfjs-webgpu", 400)], { adapter: "a<b" }));
+    const widths = [...svg.matchAll(/<rect x="230" y="\d+" width="([\d.]+)"/g)].map(([, width]) => Number(width));
+    expect(widths).toEqual([130, 520]);
+    expect(svg).toContain("a&#60;b");
+  });
+});
+
+test("records are named by date and device", () => {
+  expect(resultName(environment)).toBe("2026-01-31T12-34-56Z-llvmpipe-mesa-25.json");
+  expect(resultName({ date: environment.date, adapter: null })).toBe("2026-01-31T12-34-56Z-several-adapters.json");
+});
+
+test("engines are named one by one, or all", () => {
+  expect(parseEngines("tfjs-webgpu,onnxruntime-cpu")).toEqual(["tfjs-webgpu", "onnxruntime-cpu"]);
+  expect(parseEngines("all")).toHaveLength(5);
+  for (const wrong of ["tfjs", "", "all,tfjs-webgpu"]) {
+    expect(() => parseEngines(wrong)).toThrow(expect.objectContaining({ code: "usage" }) as Error);
+  }
+});
