@@ -19,7 +19,8 @@ export const FLOAT_BYTES: Readonly<Record<FloatType, number>> = { F64: 8, F32: 4
  */
 export function floatsFromBytes(bytes: Uint8Array, type: FloatType): Float32Array {
   const size = FLOAT_BYTES[type];
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  // Not `slice`, which for Node's Buffer makes another view.
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   const { buffer, byteOffset } = aligned;
   const count = bytes.byteLength / size;
   switch (type) {
