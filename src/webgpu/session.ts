@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * A graph with its weights on a device, ready to run batches of any size: it plans and compiles a program for each
  * batch size that it meets, splits batches that the device can't hold, and takes concurrent calls one after another.
