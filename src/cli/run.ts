@@ -1,7 +1,7 @@
 /** `run`: a model on arrays, any of its blobs written as arrays. */
 
 import { stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
 import { type Graph, inferShapesForBatch, subgraphFor, type ValueId } from "../graph/graph.ts";
@@ -97,8 +97,8 @@ function checkBlob(name: ValueId, graph: Graph): void {
 }
 
 function checkDistinct(output: readonly Pair[]): void {
-  const files = output.map(({ file }) => file);
-  const twice = files.find((file, index) => files.indexOf(file) !== index);
+  const files = output.map(({ file }) => resolve(file));
+  const twice = output.find((_, index) => files.indexOf(files[index]) !== index)?.file;
   if (twice !== undefined) {
     throw new EngineError("usage", `--output ${twice}`, "two blobs would go into the same file", "give each its own");
   }

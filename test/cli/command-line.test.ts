@@ -37,6 +37,10 @@ const WRONG: readonly [string, RegExp][] = [
   ["run googlenet --input data=x.npy --input data=y.npy --output prob=x.npy", /--input data: it is given twice/],
   ["run googlenet --input data=x.npy --output prob=y.npy --output data=y.npy", /two blobs would go into the same file/],
   [
+    "run googlenet --input data=x.npy --output prob=y.npy --output data=./y.npy",
+    /two blobs would go into the same file/,
+  ],
+  [
     "run googlenet --input data=x.npy --output inception_3a/3x3_redduce=y.npy",
     /blob "inception_3a\/3x3_redduce": googlenet has none; near ones are inception_3a\/3x3_reduce,/,
   ],
