@@ -16,6 +16,8 @@ export interface Problem<O extends Op = Op> {
   /** Whether a ReLU is fused behind it. */
   readonly relu: boolean;
   readonly limits: PlanLimits;
+  /** Bytes of scratch memory that an algorithm may use at no cost to the plan's peak; it keeps near them if it can. */
+  readonly scratchBudget: number;
 }
 
 /** What is bound: an input of the problem, its output, packed parameters, or memory of the algorithm's own. */
@@ -65,7 +67,7 @@ export interface Algorithm<O extends Op = Op> {
    * plain sums in float32 do.
    */
   readonly tolerance?: number;
-  /** Bytes of each buffer that its dispatches need beside the problem's own; none unless given. */
+  /** Bytes of each buffer, within the limits, that its dispatches need beside the problem's own; none unless given. */
   scratch?(problem: Problem<O>): readonly number[];
   /**
    * The dispatches that compute the problem, in order. Many an algorithm needs one; a concat takes one for each input

@@ -85,8 +85,9 @@ function resolvePlaces(ids: readonly ValueId[], parents: ReadonlyMap<ValueId, Pl
 }
 
 /**
- * A slice that must have memory of its own after all: WebGPU lets no dispatch read a buffer that it writes, so a
- * node can't read one slice of a concat and write another, and a concat can't copy within its own output.
+ * A slice that must have memory of its own after all: a dispatch binds the whole range of a value and of those around
+ * it, and WebGPU lets no two ranges overlap if one is written. So a node can't read one slice of a concat and write
+ * another, and a concat can't copy within its own output.
  */
 function findMisplaced(
   nodes: readonly FusedNode[],

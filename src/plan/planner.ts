@@ -40,26 +40,20 @@ export function planGraph(
 ): Plan {
   const { graph, shapes } = shaped;
   const nodes = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
-  const { views, memories } = placeInMemories(shaped, nodes, fuse);
-  const work = nodes.map((fused, time) => {
-    const launches = launchNode(fused, views, limits, (algorithm) => {
-      return (algorithm.tolerance ?? 0) <= tolerance && (workspace || !algorithm.scratch);
-    });
-    const scratch = launches.scratch.map(
-      (bytes) => memories.push({ subject: fused.name, bytes: roundUp(bytes), first: time, last: time }) - 1,
-    );
-    return { ...launches, fused, scratch };
-  });
+  const { views, memories: values } = placeInMemories(shaped, nodes, fuse);
+  const allowed = (algorithm: Algorithm) =>
+    (algorithm.tolerance ?? 0) <= tolerance && (workspace || !algorithm.scratch);
+  const { work, memories, ranges, bytes: arenaBytes } = launchNodes(nodes, views, values, limits, allowed);
   for (const { subject, bytes } of memories) checkBufferSize(subject, "it takes", bytes, limits);
-  const { ranges, bytes: arenaBytes } = placeInArena(memories);
-  if (arenaBytes > limits.maxBufferSize)
+  if (arenaBytes > limits.maxBufferSize) {
     throw tooLarge(graph.name, "its activations take", arenaBytes, limits.maxBufferSize);
+  }
   const { slotOf, slots } = numberSlots(ranges);
 
   const parameters = new ParameterTable(limits);
   const steps: Step[] = [];
   const readyAfter = new Map<ValueId, number>(graph.inputs.map(({ name }) => [name, -1]));
-  for (const { fused, launches, problem, scratch } of work) {
+  for (const { fused, launches, problem, memories: scratch } of work) {
     launches.forEach((launch, index) => {
       const bindings = launch.bindings.map((binding): Binding => {
         switch (binding.kind) {
@@ -164,11 +158,56 @@ function placeInMemories(
   return { views, memories: [...byRoot.values()] };
 }
 
+/** A node's dispatches, and the indices of its scratch memories. */
+interface Work extends ReturnType<typeof launchNode> {
+  readonly fused: FusedNode;
+  readonly memories: readonly number[];
+}
+
+/** Shares of the memory that values leave free, for scratch memory that does not fit the pieces it lies in. */
+const smallerShares = [3 / 4, 1 / 2, 1 / 4, 0];
+
+/**
+ * The dispatches of all nodes, and the arena with their scratch memory in it. Scratch memory takes what the values
+ * leave free while its node is computed, so that it does not raise the peak; where that lies in pieces, it makes do
+ * with less.
+ */
+function launchNodes(
+  nodes: readonly FusedNode[],
+  views: ReadonlyMap<ValueId, View>,
+  values: readonly Memory[],
+  limits: PlanLimits,
+  allowed: (algorithm: Algorithm) => boolean,
+): { work: Work[]; memories: Memory[]; ranges: readonly Range[]; bytes: number } {
+  const { bytes: peak } = placeInArena(values);
+  const attempt = (share: number) => {
+    const memories = [...values];
+    const work = nodes.map((fused, time): Work => {
+      const live = values.filter(({ first, last }) => first <= time && time <= last);
+      const free = peak - live.reduce((sum, { bytes }) => sum + bytes, 0);
+      const launched = launchNode(fused, views, limits, Math.floor(free * share), allowed);
+      const own = launched.scratch.map(
+        (bytes) => memories.push({ subject: fused.name, bytes: roundUp(bytes), first: time, last: time }) - 1,
+      );
+      return { ...launched, fused, memories: own };
+    });
+    return { work, memories, ...placeInArena(memories) };
+  };
+  let best = attempt(1);
+  for (const share of smallerShares) {
+    if (best.bytes <= peak) break;
+    const smaller = attempt(share);
+    if (smaller.bytes < best.bytes) best = smaller;
+  }
+  return best;
+}
+
 /** The dispatches of one node, none where its output is already in place, and the scratch memory that they need. */
 function launchNode(
   { node, relu, output }: FusedNode,
   views: ReadonlyMap<ValueId, View>,
   limits: PlanLimits,
+  scratchBudget: number,
   allowed: (algorithm: Algorithm) => boolean,
 ): { problem: Problem; launches: readonly Launch[]; scratch: readonly number[] } {
   const problem: Problem = {
@@ -178,6 +217,7 @@ function launchNode(
     output: views.get(output)!,
     relu,
     limits,
+    scratchBudget,
   };
   if (node.op.type === "dropout") return { problem, launches: [], scratch: [] };
   const algorithm = candidates(problem).find(allowed);

@@ -1,6 +1,7 @@
 /** Every algorithm, for each op in the order in which the planner prefers them, and every kernel. */
 
 import { EngineError } from "../errors.ts";
+import type { Op } from "../graph/ops.ts";
 import type { Algorithm, Kernel, Problem } from "./kernel.ts";
 import { concat } from "./kernels/concat.ts";
 import { convDirect } from "./kernels/conv_direct.ts";
@@ -13,7 +14,10 @@ import { poolAvg, poolGlobalAvg, poolMax, poolMaxRows } from "./kernels/pool.ts"
 import { relu } from "./kernels/relu.ts";
 import { softmax } from "./kernels/softmax.ts";
 
-export const algorithms = [
+/** An algorithm for one op, whichever it is. */
+type AlgorithmOfSomeOp = { [T in Op["type"]]: Algorithm<Extract<Op, { type: T }>> }[Op["type"]];
+
+const typed = [
   convPointwiseVec4,
   convPointwise,
   convPointwiseSubgroup,
@@ -30,7 +34,10 @@ export const algorithms = [
   concat,
   softmax,
   fullyConnected,
-] as unknown as readonly Algorithm[];
+] satisfies readonly AlgorithmOfSomeOp[];
+
+/** `candidates` gives an algorithm only problems of its own op. */
+export const algorithms = typed as unknown as readonly Algorithm[];
 
 /** Every kernel that some algorithm uses. */
 export const kernels: readonly Kernel[] = [...new Set(algorithms.flatMap((algorithm) => algorithm.kernels))];

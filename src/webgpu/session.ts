@@ -48,7 +48,10 @@ export class Session implements Disposable {
   /** The least recently used first. */
   private readonly programs = new Map<number, Program>();
   private readonly single: ShapedGraph;
-  private readonly partsOf = new Map<number, readonly number[]>();
+  /** The largest batch that is known to fit the device whole. */
+  private fitting = 0;
+  /** The largest that does, once a batch was met that does not; 0 where none can be split. */
+  private most: number | undefined;
   /** Settles when the calls before have: one at a time may use a program's buffers. */
   private queue: Promise<unknown> = Promise.resolve();
   private lost: EngineError | undefined;
@@ -199,14 +202,16 @@ export class Session implements Disposable {
 
   /** The sizes of the batches that the device runs for one of this size. */
   private parts(batch: number): readonly number[] {
-    let parts = this.partsOf.get(batch);
-    if (!parts) {
-      const most = largestBatch(this.single, this.limits, batch, this.options);
-      // Where not even one image fits, planning says which value is too large.
-      parts = most === 0 ? [batch] : splitBatch(batch, most);
-      this.partsOf.set(batch, parts);
+    if (batch <= this.fitting) return [batch];
+    this.most ??= largestBatch(this.single, this.limits, batch, this.options);
+    if (this.most >= batch) {
+      // It fits whole; how much more would is not known.
+      this.fitting = batch;
+      this.most = undefined;
+      return [batch];
     }
-    return parts;
+    // Where not even one image fits, planning says which value is too large.
+    return this.most === 0 ? [batch] : splitBatch(batch, this.most);
   }
 
   private checkInputs(inputs: Readonly<Record<ValueId, Tensor>>): number {

@@ -59,6 +59,8 @@ export function problemOf(
     },
     relu,
     limits,
+    // So little that Winograd's steps go in parts.
+    scratchBudget: 100_000,
   };
 }
 

@@ -13,12 +13,6 @@ import { bytesPerElement, type WinogradSize } from "../plan.ts";
 import { kernelsOfProducts, launchPreferred } from "./product.ts";
 import { broadcastPreference } from "./subgroups.ts";
 
-/**
- * Bytes of scratch memory for each image of the batch within which as much goes through the three steps at once as
- * fits: what the other layers leave free of the largest that the network needs without it.
- */
-const scratchBudget = 1_650_000;
-
 /** Fewer tiles than these, the columns of the products, leave most of the products' register tiles empty. */
 const fewTiles = 49;
 
@@ -28,7 +22,7 @@ const channelBlock = 32;
 const tileFields = ["rowTiles", "columnTiles", "firstTile", "tiles"] as const;
 
 /** The batch's tiles, and the most tiles and output channels that go through the steps at once. */
-function tiling({ inputs, output, limits }: Problem<Conv>, size: WinogradSize) {
+function tiling({ inputs, output, limits, scratchBudget }: Problem<Conv>, size: WinogradSize) {
   const [images, channels] = inputs[0].shape;
   const [, outChannels, height, width] = output.shape;
   const rowTiles = Math.ceil(height / size);
@@ -36,11 +30,10 @@ function tiling({ inputs, output, limits }: Problem<Conv>, size: WinogradSize) {
   const total = images * rowTiles * columnTiles;
   const frequencies = (size + 2) ** 2;
   const tileBytes = frequencies * bytesPerElement;
-  const budget = scratchBudget * images;
-  const inBudget = Math.floor(budget / (tileBytes * (channels + outChannels)));
+  const inBudget = Math.floor(scratchBudget / (tileBytes * (channels + outChannels)));
   const inLimits = Math.floor(largestBuffer(limits) / (tileBytes * Math.max(channels, outChannels)));
   const mostTiles = evenly(total, Math.min(Math.max(inBudget, fewTiles), inLimits));
-  const channelsInBudget = Math.floor(budget / (tileBytes * mostTiles)) - channels;
+  const channelsInBudget = Math.floor(scratchBudget / (tileBytes * mostTiles)) - channels;
   const blocks = Math.ceil(outChannels / channelBlock);
   const mostChannels = evenly(blocks, Math.max(1, Math.floor(channelsInBudget / channelBlock))) * channelBlock;
   return {
