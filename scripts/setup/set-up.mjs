@@ -69,6 +69,15 @@ function keepAdapter(adapter, installed) {
  * @returns {Promise<string | null>} the adapter's name
  */
 async function makeAdapter(os) {
+  const variable = DRIVER_VARIABLES.find((name) => process.env[name] !== undefined);
+  if (variable !== undefined) {
+    // The loader looks nowhere else, so that no driver that could be installed would be seen.
+    say(
+      `no WebGPU adapter: ${variable}=${process.env[variable]} names no Vulkan driver that works and hides all others`,
+    );
+    say("unset it and start again; going on without a GPU");
+    return null;
+  }
   const recipe = driverRecipe(os);
   const codename = os["DEBIAN_CODENAME"] ?? os["VERSION_CODENAME"] ?? "";
   const installation = recipe.kind === "apt" ? await planInstallation(recipe, codename) : null;
@@ -118,10 +127,6 @@ function sayCommands(recipe, installation) {
  * @returns {string | null} why set-up does not install the driver itself
  */
 function whyNotInstall(kind, mirrorKnown, privileged) {
-  const variable = DRIVER_VARIABLES.find((name) => process.env[name] !== undefined);
-  if (variable !== undefined) {
-    return `${variable}=${process.env[variable]} hides whatever driver is installed: unset it, or install one`;
-  }
   if (process.platform !== "linux") return "set-up can install a driver only on Linux";
   if (kind === "other") return "set-up can install a driver only on Debian 12, Ubuntu 22.04, and newer";
   if (process.env[NO_SYSTEM_PACKAGES] === "1") return `${NO_SYSTEM_PACKAGES}=1 forbids installing one`;

@@ -93,7 +93,6 @@ describe("the WebGPU adapter", () => {
   test.each<[string, Machine, string]>([
     ["may not", { user: "nobody" }, "neither root, nor sudo without a password"],
     ["was told not to", { env: { GOOGLENET_NO_SYSTEM_PACKAGES: "1" } }, "GOOGLENET_NO_SYSTEM_PACKAGES=1 forbids"],
-    ["would not help", { env: { VK_DRIVER_FILES: "/none" } }, "VK_DRIVER_FILES=/none hides"],
     ["does not know the mirror", { uris: "" }, "apt's sources name no mirror"],
   ])("set-up that %s prints the commands and goes on", async (_, machine, why) => {
     const run = await checkout.setUp(machine);
@@ -105,6 +104,15 @@ describe("the WebGPU adapter", () => {
     expect(run.stderr).toMatch(
       /^ {4}(sudo )?apt-get install .* -t bookworm-backports libvulkan1 mesa-vulkan-drivers$/m,
     );
+    expect(changes()).toHaveLength(1);
+  });
+
+  test.each(["VK_DRIVER_FILES", "VK_ICD_FILENAMES"])("hidden by %s comes back by unsetting it alone", async (name) => {
+    const run = await checkout.setUp({ env: { [name]: "/none" } });
+    expect(run).toMatchObject({ status: 0, stdout: "null\n" });
+    expect(run.stderr).toContain(`set-up: no WebGPU adapter: ${name}=/none names no Vulkan driver that works`);
+    expect(run.stderr).toContain("set-up: unset it and start again; going on without a GPU\n");
+    expect(run.stderr).not.toContain("apt-get");
     expect(changes()).toHaveLength(1);
   });
 
