@@ -14,6 +14,9 @@ const versionOf = (name) => require(`${name}/package.json`).version;
 /** Branches of an Inception block whose output they make, in this order. */
 const BLOCKS = ["3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"];
 
+/** It keeps its device, and through the global `navigator` Dawn, for as long as the process lives. */
+export const holdsProcess = true;
+
 /**
  * Settings: TensorFlow.js's own flags by name.
  *

@@ -70,6 +70,8 @@ export type Message =
 /** What a worker's module exports: an engine with the network on it. */
 export interface EngineModule {
   open(job: Job): Promise<OpenEngine>;
+  /** Whether the engine keeps its process from ending even when it was closed: then the worker ends it. */
+  readonly holdsProcess?: boolean;
 }
 
 export interface OpenEngine {

@@ -15,11 +15,18 @@ const IN_FLIGHT = 4;
 
 export async function open({ batch, adapter, unsafe, files }: Job): Promise<OpenEngine> {
   const graph = googLeNet();
-  const [{ weights }, gpu] = await Promise.all([
-    loadWeights(files.weights, inferShapesForBatch(graph, 1).parameters),
-    openGpu({ unsafe, ...(adapter === null ? {} : { adapter }) }),
-  ]);
-  const session = await Session.create(graph, weights, { device: gpu.device, kernels: kernelsOnDisk, batch });
+  // Weights are read while Dawn starts. Should that fail first, it is heard of below.
+  const loading = loadWeights(files.weights, inferShapesForBatch(graph, 1).parameters);
+  loading.catch(() => undefined);
+  const gpu = await openGpu({ unsafe, ...(adapter === null ? {} : { adapter }) });
+  let session: Session;
+  try {
+    const { weights } = await loading;
+    session = await Session.create(graph, weights, { device: gpu.device, kernels: kernelsOnDisk, batch });
+  } catch (error) {
+    gpu.device.destroy();
+    throw error;
+  }
   return {
     adapter: gpu.name,
     versions: { "googlenet-wgsl": googlenetVersion(), webgpu: dependencyVersion("webgpu") ?? "unknown" },

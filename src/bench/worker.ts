@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { floatsFromBytes } from "../formats/floats.ts";
-import { type EngineModule, type Job, type Message, MESSAGE_MARK } from "./job.ts";
+import { type EngineModule, type Job, type Message, MESSAGE_MARK, type Report } from "./job.ts";
 import { timeEngine } from "./timing.ts";
 
 function say(message: Message): Promise<void> {
@@ -13,26 +13,34 @@ function readFloats(file: string): Float32Array {
   return floatsFromBytes(readFileSync(file), "F32");
 }
 
-async function work(job: Job): Promise<void> {
+async function work(job: Job, engineModule: EngineModule): Promise<void> {
   const inputs = job.files.inputs.map(readFloats);
   const expected = job.files.expected.map(readFloats);
-  const engineModule = (await import(job.module!)) as EngineModule;
   const engine = await engineModule.open(job);
-  const report = await timeEngine(engine, {
-    ...job,
-    inputs,
-    expected,
-    onFirst: () => void say({ event: "first" }),
-  });
-  engine.close();
+  let report: Report;
+  try {
+    report = await timeEngine(engine, {
+      ...job,
+      inputs,
+      expected,
+      onFirst: () => void say({ event: "first" }),
+    });
+  } finally {
+    engine.close();
+  }
   await say({ event: "done", report });
 }
 
+let holdsProcess = false;
 try {
-  await work(JSON.parse(readFileSync(process.argv[2], "utf8")) as Job);
-  // Engines' own threads and timers must not keep the process.
-  process.exit(0);
+  const job = JSON.parse(readFileSync(process.argv[2], "utf8")) as Job;
+  const engineModule = (await import(job.module!)) as EngineModule;
+  holdsProcess = engineModule.holdsProcess ?? false;
+  await work(job, engineModule);
 } catch (error) {
+  process.exitCode = 1;
   await say({ event: "failed", reason: error instanceof Error ? error.message : String(error) });
-  process.exit(1);
 }
+// An engine that lets go of everything lets its process end by itself, as ours does. Some of the others leave threads
+// and devices behind that nobody here can let go of: theirs would never end.
+if (holdsProcess) process.exit();
