@@ -57,15 +57,6 @@ export function addNetworkOptions(
   return addOutputOptions(command);
 }
 
-/** Takes an option to come: known, so that it can be said, but not shown. */
-export function addLater(command: Command, flags: string): Command {
-  const option = new Option(flags).hideHelp();
-  command.on(`option:${option.name()}`, () => {
-    throw new EngineError("usage", `--${option.name()}`, "it is not there yet", "leave it out");
-  });
-  return command.addOption(option);
-}
-
 /** An option whose value is one of a few. */
 export function choice(flags: string, description: string, values: readonly string[], preset?: string): Option {
   const [name] = flags.split(" ");

@@ -1,11 +1,20 @@
-/** `profile`: where the GPU's time goes, step by step. */
+/** `profile`: where the GPU's time goes, step by step, and how much of the device's roofline that is. */
 
+import { access, constants, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
 import { inferShapesForBatch } from "../graph/graph.ts";
-import { openGpu } from "../node/dawn.ts";
+import { writeFileAtomically } from "../node/atomic-write.ts";
+import { type OpenGpu, openGpu } from "../node/dawn.ts";
+import { describeEnvironment } from "../node/environment.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
+import { describeSystemError } from "../node/system-errors.ts";
 import type { Step } from "../plan/plan.ts";
+import { measureRoofline } from "../profile/measure-roofline.ts";
+import { profilePage } from "../profile/page.ts";
+import { makeProfile, type Profile } from "../profile/profile.ts";
+import type { Roofline } from "../profile/roofline.ts";
 import { Session } from "../webgpu/session.ts";
 import { abortable, type Context } from "./context.ts";
 import { formatTable, formatTime, significant } from "./format.ts";
@@ -17,16 +26,8 @@ import { anyWeights } from "./weights-choice.ts";
 
 export interface ProfileOptions extends NetworkOptions {
   readonly runs: number;
-}
-
-/** A step, or all of them, as JSON has it. */
-interface Row {
-  readonly step: string;
-  readonly kernel: string | null;
-  readonly gpuMs: number;
-  readonly gflops: number;
-  readonly gbps: number;
-  readonly share: number;
+  /** The page to write. */
+  readonly html?: string;
 }
 
 export async function profile(options: ProfileOptions, context: Context): Promise<number> {
@@ -35,6 +36,7 @@ export async function profile(options: ProfileOptions, context: Context): Promis
   if (options.backend === "cpu") {
     throw new EngineError("usage", "--backend cpu", "only a GPU has timestamps", "leave it out, or see `bench`");
   }
+  if (options.html !== undefined) await requireWritable(options.html);
   const graph = googLeNet({ heads });
   const parameters = inferShapesForBatch(graph, 1).parameters;
   const { weights, name: weightsName } = await anyWeights(options.weights, parameters, context);
@@ -42,8 +44,11 @@ export async function profile(options: ProfileOptions, context: Context): Promis
 
   const gpu = await openGpu({ exactTimestamps: true, ...(adapter === undefined ? {} : { adapter }) });
   let series: { step: Step; nanoseconds: number }[][];
+  let ceilings: Roofline;
   try {
     series = await abortable(timeSteps(), signal);
+    // Right after, so that the device is as warm and as busy as it was.
+    ceilings = await abortable(timeCeilings(), signal);
   } finally {
     gpu.device.destroy();
   }
@@ -70,57 +75,117 @@ export async function profile(options: ProfileOptions, context: Context): Promis
     return timed;
   }
 
-  const steps = series[0].map(({ step }, index) => ({
-    step,
-    milliseconds: median(series.map((run) => run[index].nanoseconds)) / 1e6,
-  }));
-  const total = steps.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-  const rows = steps.map(({ step, milliseconds }) => row(step.name, step.kernel, step, milliseconds, total));
-  const sums = {
-    macs: steps.reduce((sum, { step }) => sum + step.macs, 0),
-    bytes: steps.reduce((sum, { step }) => sum + step.bytes, 0),
-  };
-  const totals = row("total", null, sums, total, total);
+  async function timeCeilings(): Promise<Roofline> {
+    const bar = terminal.progress("Measuring the roofline", 4);
+    const measured = await measureRoofline(gpu.device, (done) => bar.update(done));
+    bar.stop();
+    return measured;
+  }
+
+  const measured = makeProfile(
+    series[0].map(({ step }, index) => ({
+      step,
+      gpuMs: median(series.map((run) => run[index].nanoseconds)) / 1e6,
+    })),
+    ceilings,
+  );
+  if (options.html !== undefined) {
+    await writeFileAtomically(options.html, page(measured, gpu, { batch, runs, weights: weightsName }));
+    terminal.note(`wrote ${options.html}`);
+  }
   if (terminal.json) {
-    for (const each of rows) await terminal.printJson(each);
-    await terminal.printJson({ ...totals, steps: rows.length, batch, runs, adapter: gpu.name, weights: weightsName });
+    for (const { name, kernel, ...step } of measured.steps) await terminal.printJson(row(name, kernel, step));
+    await terminal.printJson({
+      ...row("total", null, { ...measured.totals, share: 1 }),
+      steps: measured.steps.length,
+      batch,
+      runs,
+      adapter: gpu.name,
+      weights: weightsName,
+      ceilings,
+    });
   } else {
-    await terminal.print(table([...rows, totals]));
+    await terminal.print(table(measured));
     await terminal.print("");
     await terminal.print(`medians of ${runs} runs of batch ${batch} on ${gpu.name}; weights ${weightsName}`);
+    await terminal.print(
+      `roofline, measured: ${significant(ceilings.gflops, 3)} GFLOP/s, ${significant(ceilings.gbps, 3)} GB/s` +
+        (measured.steps.some(({ kernel }) => kernel.startsWith("winograd")) ? winogradNote : ""),
+    );
   }
   return exitStatus.done;
 }
 
-function row(
-  step: string,
-  kernel: string | null,
-  { macs, bytes }: { readonly macs: number; readonly bytes: number },
-  gpuMs: number,
-  totalMs: number,
-): Row {
-  // A step that is shorter than the clock's tick has no rate.
-  const perSecond = (count: number) => (gpuMs > 0 ? count / gpuMs / 1e6 : 0);
-  return {
-    step,
-    kernel,
-    gpuMs,
-    gflops: perSecond(2 * macs),
-    gbps: perSecond(bytes),
-    share: totalMs > 0 ? gpuMs / totalMs : 0,
-  };
+const winogradNote =
+  "\na Winograd layer's product counts the direct convolution's operations, and may go beyond the roofline";
+
+/** What of a step, or of all, people and programs are shown. */
+type Figures = Pick<Profile["steps"][number], "gpuMs" | "gflops" | "gbps" | "share" | "roofline">;
+
+/** A step, or all of them, as JSON has it. */
+function row(step: string, kernel: string | null, { gpuMs, gflops, gbps, share, roofline }: Figures) {
+  return { step, kernel, gpuMs, gflops, gbps, share, roofline };
 }
 
-function table(rows: readonly Row[]): string {
-  const head = ["step", "kernel", "GPU time", "GFLOP/s", "GB/s", "share"];
-  const align = ["left", "left", "right", "right", "right", "right"] as const;
-  const cells = rows.map(({ step, kernel, gpuMs, gflops, gbps, share }) => [
-    step,
-    kernel ?? "",
+function table({ steps, totals }: Profile): string {
+  const head = ["step", "kernel", "GPU time", "GFLOP/s", "GB/s", "share", "roofline"];
+  const align = ["left", "left", "right", "right", "right", "right", "right"] as const;
+  const percent = (part: number) => `${(100 * part).toFixed(1)} %`;
+  const cells = (name: string, kernel: string, { gpuMs, gflops, gbps, share, roofline }: Figures) => [
+    name,
+    kernel,
     formatTime(gpuMs),
     gflops === 0 ? "" : significant(gflops, 3),
     significant(gbps, 3),
-    `${(100 * share).toFixed(1)} %`,
-  ]);
-  return formatTable(cells, { head, align });
+    percent(share),
+    percent(roofline),
+  ];
+  return formatTable(
+    [...steps.map((step) => cells(step.name, step.kernel, step)), cells("total", "", { ...totals, share: 1 })],
+    { head, align },
+  );
+}
+
+function page(
+  measured: Profile,
+  { adapter, name }: OpenGpu,
+  { batch, runs, weights }: { readonly batch: number; readonly runs: number; readonly weights: string },
+): string {
+  const { version, commit, date, webgpu, node, cpu, cores, os } = describeEnvironment();
+  const { vendor, architecture, device, subgroupMinSize, subgroupMaxSize } = adapter.info;
+  const facts: [string, string | null][] = [
+    ["Date", date],
+    ["Device and driver", name],
+    ["Adapter", [vendor, architecture, device].filter(Boolean).join(", ")],
+    ["Subgroups", subgroupMaxSize ? `${subgroupMinSize} to ${subgroupMaxSize} lanes` : null],
+    ["Batch", String(batch)],
+    ["Runs", `${runs}, of which each step's median is shown`],
+    ["Precision", "float32"],
+    ["Weights", weights],
+    ["googlenet-wgsl", commit === null ? version : `${version} (${commit})`],
+    ["webgpu (Dawn)", webgpu],
+    ["Node.js", node],
+    ["Processor", `${cpu}, ${cores} cores`],
+    ["System", os],
+  ];
+  return profilePage({
+    profile: measured,
+    subject: "GoogLeNet",
+    device: name,
+    batch,
+    facts: facts.flatMap(([label, value]) => (value ? [[label, value] as const] : [])),
+  });
+}
+
+/** Finds out before the work, rather than after it, that the page can't be put there. */
+async function requireWritable(path: string): Promise<void> {
+  try {
+    const there = await stat(path).catch(() => undefined);
+    if (there?.isDirectory()) throw Object.assign(new Error("is a folder"), { code: "EISDIR" });
+    // A file is replaced by one beside it; a device or a pipe is written to.
+    await access(there && !there.isFile() ? path : dirname(path), constants.W_OK);
+  } catch (error) {
+    const { problem, remedy } = describeSystemError(error);
+    throw new EngineError("write", path, `cannot be written: ${problem}`, remedy, { cause: error });
+  }
 }

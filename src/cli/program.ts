@@ -7,7 +7,6 @@ import { googlenetVersion } from "../node/package.ts";
 import type { ClassifyOptions } from "./classify.ts";
 import type { Context } from "./context.ts";
 import {
-  addLater,
   addNetworkOptions,
   addOutputOptions,
   type NetworkOptions,
@@ -156,14 +155,16 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     parseBatches,
   ).action(async (options: BenchOptions) => end(await (await import("./bench.ts")).bench(options, context)));
 
-  const profile = addNetworkOptions(
-    define("profile", "time each step on the GPU by timestamp queries", [
+  addNetworkOptions(
+    define("profile", "time each step on the GPU, and hold it against a roofline that is measured too", [
       "googlenet profile",
       "googlenet profile --batch 8 --runs 20",
-    ]).option("--runs <N>", "runs, of which the medians are printed", wholeNumber("--runs", 1, 100_000), 5),
+      "googlenet profile --html profile.html",
+    ])
+      .option("--runs <N>", "runs, of which the medians are printed", wholeNumber("--runs", 1, 100_000), 5)
+      .option("--html <FILE>", "draw it too: a page with a bar a layer and the roofline plot"),
     "images at once (default: 1)",
   ).action(async (options: ProfileOptions) => end(await (await import("./profile.ts")).profile(options, context)));
-  addLater(profile, "--html <FILE>");
 
   addOutputOptions(
     define("devices", "list the WebGPU adapters, their limits and features, and what is missing", [

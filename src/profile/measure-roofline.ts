@@ -1,6 +1,5 @@
 /** Measures a device's ceilings: how fast it multiplies and adds in registers, and how fast it streams memory. */
 
-import { median } from "../bench/statistics.ts";
 import { EngineError } from "../errors.ts";
 import { bufferUsage, mapModeRead } from "../webgpu/constants.ts";
 import { gpuError, guarded } from "../webgpu/errors.ts";
@@ -17,8 +16,11 @@ import {
 } from "./probes.ts";
 import type { Roofline } from "./roofline.ts";
 
-/** Repeats of each probe, of which the median counts. */
-const repeats = 5;
+/**
+ * Repeats of each probe, of which the fastest counts, as in McCalpin's STREAM: a ceiling is what the device can reach,
+ * and whatever disturbs a run makes it slower.
+ */
+const repeats = 8;
 
 /** Below this, starting and ending a dispatch is no longer lost in the whole. */
 const leastMilliseconds = 5;
@@ -146,7 +148,7 @@ async function measureCopy(device: GPUDevice, type: CopiedType): Promise<number>
 }
 
 /**
- * Finds an amount of work that takes long enough to be measured, and the median time of it.
+ * Finds an amount of work that takes long enough to be measured, and the least time of it.
  *
  * @param time does that amount, from 1 to `most`, and gives the milliseconds
  */
@@ -166,7 +168,7 @@ async function longEnough(
   }
   const series: number[] = [];
   for (let repeat = 0; repeat < repeats; repeat++) series.push(await time(amount));
-  const milliseconds = median(series);
+  const milliseconds = Math.min(...series);
   if (milliseconds <= 0) {
     throw new EngineError("gpu", "roofline", "the device's timestamps stand still", "profile on another adapter");
   }

@@ -52,7 +52,7 @@ const WRONG: readonly [string, RegExp][] = [
   ["bench --runs 0", /--runs: .*"0"/],
   ["bench --seconds none", /--seconds: .*"none"/],
   ["bench --batch 1,0", /--batch: .*"0"/],
-  ["profile --html x.html", /--html: it is not there yet/],
+  ["profile --html", /option '--html <FILE>' argument missing/],
   ["profile --backend cpu", /--backend cpu: only a GPU has timestamps/],
   ["devices --nope", /unknown option '--nope'/],
   ["weights", /weights: there is nothing to do; give fetch, info FILE or convert IN OUT/],

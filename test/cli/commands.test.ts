@@ -107,16 +107,34 @@ describeGpu("measuring", () => {
     expect(maxAbsError).toBeLessThanOrEqual(1e-6);
   });
 
-  test("profile gives a line a step, whose shares add up, and totals", async () => {
-    const { status, stdout } = await googlenet(["profile", ...SEEDED, "--runs", "1", "--json"]);
-    expect(status).toBe(0);
-    const steps = objects(stdout) as { gpuMs: number; share: number; step: string }[];
+  test("profile gives a line a step, whose shares add up, and totals, and draws them", async () => {
+    const file = path.join(folder, "profile.html");
+    const { status, stdout, stderr } = await googlenet(["profile", ...SEEDED, "--runs", "1", "--json", "--html", file]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: `wrote ${file}\n` });
+    const steps = objects(stdout) as { gpuMs: number; gbps: number; share: number; step: string; roofline: number }[];
     const totals = steps.pop()!;
-    expect(Object.keys(steps[0])).toEqual(["step", "kernel", "gpuMs", "gflops", "gbps", "share"]);
+    expect(Object.keys(steps[0])).toEqual(["step", "kernel", "gpuMs", "gflops", "gbps", "share", "roofline"]);
     expect(steps[0].step).toContain("conv1/7x7_s2");
     expect(steps.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 6);
     expect(steps.reduce((sum, { gpuMs }) => sum + gpuMs, 0)).toBeCloseTo(totals.gpuMs, 6);
     expect(totals).toMatchObject({ step: "total", share: 1, runs: 1, weights: "seed:1" });
+    // A step without multiply-adds is held against the bandwidth.
+    const { ceilings } = totals as unknown as { ceilings: { gflops: number; gbps: number } };
+    const pool = steps.find(({ step }) => step.includes("pool2/3x3_s2"))!;
+    expect(pool.roofline).toBeCloseTo(pool.gbps / ceilings.gbps, 9);
+    const page = readFileSync(file, "utf8");
+    for (const { step } of steps) expect(page).toContain(`<th scope="row">${step}</th>`);
+    expect(page.trimEnd()).toMatch(/^<!doctype html>[^]*<\/html>$/);
+  });
+
+  test.each([
+    ["no-such-folder/profile.html", /there is no such file or folder; check the path/],
+    [".", /it is a folder; name a file/],
+  ])("profile says before it starts that it can't draw into %s", async (name, says) => {
+    const { status, stdout, stderr } = await googlenet(["profile", ...SEEDED, "--html", path.join(folder, name)]);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toMatch(/^googlenet: [^\n]*: cannot be written: [^\n]*; [^\n]*\n$/);
+    expect(stderr).toMatch(says);
   });
 
   test.skipIf(weightsAreDownloaded)("runs on made-up weights where there are no others, and says so", async () => {

@@ -1,0 +1,21 @@
+/** Numbers as the page shows them: three digits, whatever their size. */
+
+const threeDigits = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+
+/** `0.0123`, `41.2`, `1,230`. */
+export function figure(value: number): string {
+  return threeDigits.format(value);
+}
+
+/** `8.13 ms`, `42 µs`. */
+export function duration(milliseconds: number): string {
+  if (milliseconds >= 999.5) return `${figure(milliseconds / 1000)} s`;
+  return milliseconds >= 0.9995 || milliseconds === 0
+    ? `${figure(milliseconds)} ms`
+    : `${figure(milliseconds * 1000)} µs`;
+}
+
+/** `5.3 %`. */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
