@@ -14,6 +14,7 @@ import { EngineError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Weights } from "../graph/weights.ts";
 import { findAdapters } from "../node/adapters.ts";
+import { isNamedLike } from "../node/dawn.ts";
 import { describeEnvironment } from "../node/environment.ts";
 import type { Context } from "./context.ts";
 import { formatTable, formatTime, significant } from "./format.ts";
@@ -98,11 +99,9 @@ export async function benchPeers(network: Network, options: PeersOptions, contex
 
 /** The adapter that every engine must get, since there is no other; null where there are several. */
 async function onlyAdapter(wanted: string | undefined): Promise<string | null> {
-  const names = new Set(
-    (await findAdapters()).filter(({ backend }) => !backend.startsWith("opengl")).map(({ name }) => name),
-  );
-  if (names.size === 1) return [...names][0];
-  return wanted === undefined ? null : ([...names].find((name) => name.includes(wanted)) ?? null);
+  const adapters = (await findAdapters()).filter(({ backend }) => !backend.startsWith("opengl"));
+  if (new Set(adapters.map(({ name }) => name)).size === 1) return adapters[0].name;
+  return wanted === undefined ? null : (adapters.find((found) => isNamedLike(found, wanted))?.name ?? null);
 }
 
 function missingLine({ engine, reason, install }: MissingEngine): string {

@@ -2,6 +2,7 @@
 
 import { EngineError } from "../errors.ts";
 import { type FoundAdapter, findAdapters, missingForAdapter } from "../node/adapters.ts";
+import { isNamedLike } from "../node/dawn.ts";
 import { planLimitNames } from "../plan/limits.ts";
 import type { Context } from "./context.ts";
 import { formatTable } from "./format.ts";
@@ -14,9 +15,7 @@ export interface DevicesOptions extends OutputOptions {
 
 export async function devices({ adapter }: DevicesOptions, { terminal }: Context): Promise<number> {
   const all = await findAdapters();
-  const wanted = all.filter(
-    ({ name, dawnName }) => adapter === undefined || name.includes(adapter) || dawnName.includes(adapter),
-  );
+  const wanted = all.filter((found) => adapter === undefined || isNamedLike(found, adapter));
   if (wanted.length === 0) {
     const missing = all.length === 0 ? missingForAdapter() : [];
     if (terminal.json) await terminal.printJson({ adapter: null, missing });

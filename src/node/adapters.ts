@@ -2,10 +2,10 @@
 
 import { existsSync, readdirSync } from "node:fs";
 import { adapterName, openDevice } from "../webgpu/device.ts";
-import { openAdapter, startDawn } from "./dawn.ts";
+import { type ReachableAdapter, reachableAdapters, startDawn } from "./dawn.ts";
 
 export interface FoundAdapter {
-  /** What people call it, and what `adapter` in DawnOptions finds it by. */
+  /** What people call it, and results too; `adapter` in DawnOptions finds it by a part of this or of Dawn's name. */
   readonly name: string;
   readonly dawnName: string;
   /** `vulkan`, `metal`, `d3d12` … */
@@ -24,9 +24,6 @@ export interface FoundAdapter {
   readonly missing: readonly string[];
 }
 
-/** A name that no adapter has: asked for it, Dawn lists those there are. */
-const NOBODY = "\u0001";
-
 const WANTED: Readonly<Record<string, string>> = {
   "timestamp-query": "timestamp-query (without it, `profile` can't time steps)",
   "shader-f16": "shader-f16 (half precision)",
@@ -37,22 +34,8 @@ const WANTED: Readonly<Record<string, string>> = {
 export async function findAdapters(): Promise<FoundAdapter[]> {
   const chosen = await chosenNames();
   const found: FoundAdapter[] = [];
-  for (const { backend, dawnName } of await listNames()) {
-    const adapter = await openAdapter({ backend, adapter: dawnName }).catch(() => null);
-    if (adapter) found.push(await describe(adapter, backend, dawnName, chosen));
-  }
+  for (const reachable of await reachableAdapters()) found.push(await describe(reachable, chosen));
   return found;
-}
-
-async function listNames(): Promise<{ backend: string; dawnName: string }[]> {
-  let message = "";
-  try {
-    await startDawn({ adapter: NOBODY }).requestAdapter();
-  } catch (error) {
-    message = error instanceof Error ? error.message : String(error);
-  }
-  const names = [...message.matchAll(/backend: '([^']*)', name: '(.*)'$/gm)];
-  return names.map(([, backend, dawnName]) => ({ backend, dawnName })).filter(({ backend }) => backend !== "null");
 }
 
 type ChosenFor = FoundAdapter["chosenFor"][number];
@@ -70,13 +53,10 @@ async function chosenNames(): Promise<Map<ChosenFor, string>> {
 }
 
 async function describe(
-  adapter: GPUAdapter,
-  backend: string,
-  dawnName: string,
+  { adapter, name, dawnName, backend }: ReachableAdapter,
   chosen: ReadonlyMap<ChosenFor, string>,
 ): Promise<FoundAdapter> {
   const { info, limits } = adapter;
-  const name = adapterName(adapter);
   const features = [...adapter.features].sort();
   const missing = Object.keys(WANTED).flatMap((feature) => (features.includes(feature) ? [] : [WANTED[feature]]));
   const description = {

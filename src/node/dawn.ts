@@ -6,7 +6,7 @@ import { adapterName, openDevice } from "../webgpu/device.ts";
 
 /** How Dawn is started. */
 export interface DawnOptions {
-  /** Part of the adapter's name; Dawn's own choice unless given. */
+  /** Part of the adapter's name, as people or as Dawn call it, in any case; Dawn's own choice unless given. */
   readonly adapter?: string;
   /** `vulkan`, `metal`, `d3d12` …; Dawn's own choice unless given. */
   readonly backend?: string;
@@ -49,27 +49,78 @@ export async function openGpu(options: DawnOptions = {}): Promise<OpenGpu> {
   return { adapter, device, name: adapterName(adapter) };
 }
 
-/** Starts Dawn and asks for an adapter. Rejects with EngineError "adapter" where there is none. */
+/**
+ * Starts Dawn and asks for an adapter. Dawn itself finds one by its own name alone, as that is written; by the name
+ * that results bear, and in any case, it is found among those there are.
+ *
+ * Rejects with EngineError "adapter" where there is none.
+ */
 export async function openAdapter(options: DawnOptions = {}): Promise<GPUAdapter> {
-  const gpu = startDawn(options);
-  let adapter: GPUAdapter | null;
+  const { adapter: text, backend } = options;
   try {
-    adapter = await gpu.requestAdapter();
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw noAdapter(options, reason);
+    return await requestAdapter(options);
+  } catch (cause) {
+    if (text === undefined) throw noAdapter("there is none", INSTALL, cause);
+    const there = (await reachableAdapters()).filter((each) => backend === undefined || each.backend === backend);
+    const wanted = there.find((each) => isNamedLike(each, text));
+    if (wanted) return await requestAdapter({ ...options, backend: wanted.backend, adapter: wanted.dawnName });
+    const names = [...new Set(there.map(({ name }) => name))];
+    const remedy = names.length === 0 ? `there is none at all: ${INSTALL}` : `give a part of ${names.join(" or ")}`;
+    throw noAdapter(`none is named like "${text}"`, remedy, cause);
   }
-  if (!adapter) throw noAdapter(options);
+}
+
+const INSTALL = "install a Vulkan driver, or use --backend cpu";
+
+function noAdapter(problem: string, remedy: string, cause: unknown): EngineError {
+  return new EngineError("adapter", "WebGPU adapter", problem, remedy, { cause });
+}
+
+/** Asks Dawn as it is. Rejects with Dawn's own error where there is none. */
+async function requestAdapter(options: DawnOptions): Promise<GPUAdapter> {
+  const gpu = startDawn(options);
+  const adapter = await gpu.requestAdapter();
+  if (!adapter) throw new Error("Dawn has no adapter");
   keptAlive.set(adapter, gpu);
   return adapter;
 }
 
-function noAdapter({ adapter }: DawnOptions, reason?: string): EngineError {
-  const problem = adapter === undefined ? "there is none" : `none is named like "${adapter}"`;
-  return new EngineError(
-    "adapter",
-    "WebGPU adapter",
-    reason === undefined ? problem : `${problem} (${reason})`,
-    adapter === undefined ? "install a Vulkan driver, or use --backend cpu" : "`devices` lists those there are",
-  );
+/** An adapter that Dawn can reach. */
+export interface ReachableAdapter {
+  readonly adapter: GPUAdapter;
+  /** What people call it. */
+  readonly name: string;
+  readonly dawnName: string;
+  /** `vulkan`, `metal`, `d3d12` … */
+  readonly backend: string;
+}
+
+/** All adapters of all backends; those of OpenGL, which lack most, last. */
+export async function reachableAdapters(): Promise<ReachableAdapter[]> {
+  const found: ReachableAdapter[] = [];
+  for (const { backend, dawnName } of await listNames()) {
+    const adapter = await requestAdapter({ backend, adapter: dawnName }).catch(() => null);
+    if (adapter) found.push({ adapter, name: adapterName(adapter), dawnName, backend });
+  }
+  const rank = ({ backend }: ReachableAdapter) => (backend.startsWith("opengl") ? 1 : 0);
+  return found.sort((a, b) => rank(a) - rank(b));
+}
+
+/** Whether a part of either of an adapter's names, in any case, is `text`. */
+export function isNamedLike({ name, dawnName }: Pick<ReachableAdapter, "name" | "dawnName">, text: string): boolean {
+  return [name, dawnName].some((each) => each.toLowerCase().includes(text.toLowerCase()));
+}
+
+/** A name that no adapter has: asked for it, Dawn lists those there are. */
+const NOBODY = "\u0001";
+
+async function listNames(): Promise<{ backend: string; dawnName: string }[]> {
+  let message = "";
+  try {
+    await startDawn({ adapter: NOBODY }).requestAdapter();
+  } catch (error) {
+    message = error instanceof Error ? error.message : String(error);
+  }
+  const names = [...message.matchAll(/backend: '([^']*)', name: '(.*)'$/gm)];
+  return names.map(([, backend, dawnName]) => ({ backend, dawnName })).filter(({ backend }) => backend !== "null");
 }

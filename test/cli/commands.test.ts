@@ -156,10 +156,27 @@ describeGpu("measuring", () => {
     }
   });
 
+  test("--adapter finds an adapter by a part of each of its names, in any case", async () => {
+    const [{ adapter, dawnName }] = objects((await googlenet(["devices", "--json"])).stdout) as Record<
+      string,
+      string
+    >[];
+    for (const text of [adapter, adapter.toUpperCase(), adapter.slice(1), dawnName, dawnName.toLowerCase()]) {
+      const { status, stderr } = await googlenet(["plan", ...SEEDED, "--adapter", text, "--json"]);
+      expect({ text, status, stderr }).toEqual({ text, status: 0, stderr: `planned for the limits of ${adapter}\n` });
+    }
+    expect(
+      objects((await googlenet(["devices", "--json", "--adapter", adapter.toUpperCase()])).stdout)[0],
+    ).toMatchObject({ adapter });
+  });
+
   test("an adapter that is not there is an error that names those that are", async () => {
+    const [{ adapter }] = objects((await googlenet(["devices", "--json"])).stdout) as Record<string, string>[];
     const { status, stderr } = await googlenet(["bench", ...SEEDED, "--adapter", "no such GPU"]);
     expect(status).toBe(1);
-    expect(stderr).toMatch(/^googlenet: WebGPU adapter: none is named like "no such GPU".*\n$/);
+    expect(stderr).toMatch(/^googlenet: WebGPU adapter: none is named like "no such GPU"; give a part of .*\n$/);
+    expect(stderr).toContain(adapter);
+    expect(stderr).not.toMatch(/suitable|backend:/);
   });
 });
 
