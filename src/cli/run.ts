@@ -7,7 +7,7 @@ import { googLeNet } from "../graph/googlenet.ts";
 import { type Graph, inferShapesForBatch, subgraphFor, type ValueId } from "../graph/graph.ts";
 import { elementCount, formatShape, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
-import { readArray, writeArray } from "../node/arrays.ts";
+import { readArray, writeArrays } from "../node/arrays.ts";
 import { bytesPerElement } from "../plan/plan.ts";
 import type { Context } from "./context.ts";
 import { openEngine } from "./engine.ts";
@@ -56,7 +56,7 @@ export async function run(model: string, options: RunOptions, context: Context):
   );
   const blobs = await compute(graph, weights, data, options, context);
   context.signal.throwIfAborted();
-  for (const { name, file: target } of output) await writeArray(target, blobs.get(name)!);
+  await writeArrays(output.map(({ name, file: path }) => ({ path, tensor: blobs.get(name)! })));
 
   const written = output.map(({ name, file: target }) => ({ blob: name, shape: blobs.get(name)!.shape, file: target }));
   if (terminal.json) {

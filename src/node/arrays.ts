@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { EngineError } from "../errors.ts";
 import { readNpy, writeNpy } from "../formats/npy.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import { writeFileAtomically } from "./atomic-write.ts";
+import { writeFileAtomically, writeFilesAtomically } from "./atomic-write.ts";
 import { describeSystemError } from "./system-errors.ts";
 
 /** Node reads no larger file at once. */
@@ -38,4 +38,13 @@ export async function readArray(path: string): Promise<Tensor> {
  */
 export function writeArray(path: string, tensor: Tensor): Promise<void> {
   return writeFileAtomically(path, writeNpy(tensor));
+}
+
+/**
+ * Writes arrays, all of them or none.
+ *
+ * @throws EngineError "write"
+ */
+export function writeArrays(arrays: readonly { readonly path: string; readonly tensor: Tensor }[]): Promise<void> {
+  return writeFilesAtomically(arrays.map(({ path, tensor }) => ({ path, contents: () => writeNpy(tensor) })));
 }

@@ -1,11 +1,11 @@
 /** Folders of blobs: NAME.npy each, with `#` for every `/` of the name. */
 
-import { mkdir, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, rmdir } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { EngineError } from "../errors.ts";
 import type { ValueId } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import { readArray, writeArray } from "./arrays.ts";
+import { readArray, writeArrays } from "./arrays.ts";
 import { describeSystemError } from "./system-errors.ts";
 
 const EXTENSION = ".npy";
@@ -51,16 +51,32 @@ export async function readBlobFolder(folder: string, blobs: Iterable<ValueId>): 
 }
 
 /**
- * Writes blobs into a folder, which is made where it is missing.
+ * Writes blobs into a folder, which is made where it is missing: all of them, or none and no folder.
  *
  * @throws EngineError "write"
  */
 export async function writeBlobFolder(folder: string, blobs: ReadonlyMap<ValueId, Tensor>): Promise<void> {
+  let made: string | undefined;
   try {
-    await mkdir(folder, { recursive: true });
+    made = await mkdir(folder, { recursive: true });
   } catch (error) {
     const { problem, remedy } = describeSystemError(error);
     throw new EngineError("write", folder, `cannot be made: ${problem}`, remedy, { cause: error });
   }
-  for (const [blob, tensor] of blobs) await writeArray(join(folder, blobFile(blob)), tensor);
+  try {
+    await writeArrays([...blobs].map(([blob, tensor]) => ({ path: join(folder, blobFile(blob)), tensor })));
+  } catch (error) {
+    if (made !== undefined) await removeEmpty(resolve(folder), resolve(made));
+    throw error;
+  }
+}
+
+/** Removes a folder and those it is in, up to the topmost, unless somebody has put something there. */
+async function removeEmpty(folder: string, topmost: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch {
+    return;
+  }
+  if (folder !== topmost) await removeEmpty(dirname(folder), topmost);
 }

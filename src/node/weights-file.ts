@@ -1,7 +1,7 @@
 /** Weights files on disk: loading, describing and converting them. */
 
 import { createHash } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
+import { readFile, realpath, stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { EngineError } from "../errors.ts";
 import { readCaffemodel } from "../formats/caffemodel.ts";
@@ -110,7 +110,7 @@ export async function describeWeights(file: string): Promise<WeightsDescription>
  * Writes the weights of one file into another, in the format that its extension names. Values keep their bits
  * (those that are not float32 in `input` become float32).
  *
- * @throws EngineError "weights", "usage" for another extension, "write"
+ * @throws EngineError "weights", "usage" for another extension or the same file, "write"
  */
 export async function convertWeights(input: string, output: string): Promise<{ readonly bytes: number }> {
   const format = formatOfExtension(output);
@@ -121,6 +121,10 @@ export async function convertWeights(input: string, output: string): Promise<{ r
       "its extension names no weights format",
       "end it in .safetensors or .caffemodel",
     );
+  }
+  const [from, to] = await Promise.all([input, output].map((path) => realpath(path).catch(() => null)));
+  if (from !== null && from === to) {
+    throw new EngineError("usage", output, "it is the very file that is converted", "name another file");
   }
   const { tensors, network } = await readWeightsFile(input);
   const name = network ?? basename(input, extname(input));

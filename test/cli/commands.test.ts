@@ -206,6 +206,10 @@ describe("weights", () => {
     expect(described.stdout).toMatch(/^recognised +no: .*$/m);
     expect(described.stdout).toMatch(/^parameters +6,998,552$/m);
 
+    const itself = await googlenet(["weights", "convert", "b.caffemodel", "./b.caffemodel"], { cwd: folder });
+    expect(itself).toMatchObject({ status: 2, stdout: "" });
+    expect(itself.stderr).toMatch(/^googlenet: \.\/b\.caffemodel: it is the very file that is converted; /);
+
     truncateSync(path.join(folder, "b.caffemodel"), 1_000_000);
     const cut = await googlenet(["weights", "convert", "b.caffemodel", "c.safetensors"], { cwd: folder });
     expect(cut).toMatchObject({ status: 1, stdout: "" });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EngineError } from "../../src/errors.ts";
-import { writeFileAtomically } from "../../src/node/atomic-write.ts";
+import { writeFileAtomically, writeFilesAtomically } from "../../src/node/atomic-write.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -99,6 +99,14 @@ describe("writeFileAtomically", () => {
     expect(await fs.readdir(folder)).toEqual(["plain"]);
   });
 
+  it("does not replace a file that is read-only, even for root", async () => {
+    const path = join(folder, "kept");
+    await fs.writeFile(path, "old", { mode: 0o444 });
+    expect((await failure(path, "x")).message).toMatch(/kept: cannot be written: it is read-only; make it writable/);
+    expect(await fs.readFile(path, "utf8")).toBe("old");
+    expect(await fs.readdir(folder)).toEqual(["kept"]);
+  });
+
   it.skipIf(process.getuid?.() === 0)("says when it may not write (needs a user other than root)", async () => {
     await fs.chmod(folder, 0o500);
     expect((await failure(join(folder, "file"), "x")).message).toMatch(/permission is denied/);
@@ -116,5 +124,44 @@ describe("writeFileAtomically", () => {
     } finally {
       execFileSync("umount", [folder]);
     }
+  });
+});
+
+describe("writeFilesAtomically", () => {
+  it("writes them all", async () => {
+    await fs.writeFile(join(folder, "b"), "old");
+    const files = ["a", "b"].map((name) => ({ path: join(folder, name), contents: () => name.toUpperCase() }));
+    await writeFilesAtomically(files);
+    expect(await fs.readFile(join(folder, "a"), "utf8")).toBe("A");
+    expect(await fs.readFile(join(folder, "b"), "utf8")).toBe("B");
+    expect(await fs.readdir(folder)).toEqual(["a", "b"]);
+  });
+
+  it.each([
+    ["a folder in its place", "."],
+    ["a missing folder", "missing/file"],
+    ["a full device", "/dev/full"],
+  ])("writes none where one can't be: %s", async (_, bad) => {
+    await fs.writeFile(join(folder, "first"), "old");
+    const path = bad.startsWith("/") ? bad : join(folder, bad);
+    const files = [join(folder, "first"), path, join(folder, "last")].map((name) => ({
+      path: name,
+      contents: () => "new",
+    }));
+    await expect(writeFilesAtomically(files)).rejects.toMatchObject({ code: "write", subject: path });
+    expect(await fs.readdir(folder)).toEqual(["first"]);
+    expect(await fs.readFile(join(folder, "first"), "utf8")).toBe("old");
+  });
+
+  it("asks for the contents one after another, and leaves nothing where making them fails", async () => {
+    const contents = () => {
+      throw new Error("no more memory");
+    };
+    const files = [
+      { path: join(folder, "a"), contents: () => "a" },
+      { path: join(folder, "b"), contents },
+    ];
+    await expect(writeFilesAtomically(files)).rejects.toThrow(/no more memory/);
+    expect(await fs.readdir(folder)).toEqual([]);
   });
 });
