@@ -36,6 +36,11 @@ export interface Launch {
   readonly workgroups: Vec3;
   /** The layer's multiply-accumulates that it answers for: an equal part of them unless given. */
   readonly macs?: number;
+  /**
+   * The least bytes that it has to move: what the layer's inputs, parameters and output that it binds hold, unless
+   * given. An algorithm that takes several dispatches says how much of them each one touches, and of its scratch memory.
+   */
+  readonly bytes?: number;
 }
 
 /** A kernel's declaration, held against its WGSL file by a test. */

@@ -84,7 +84,7 @@ export interface Step {
   readonly output: ValueId;
   /** Multiply-accumulates. */
   readonly macs: number;
-  /** The bytes that its inputs, parameters and output hold: the least it has to move. */
+  /** The bytes that its inputs, parameters and output hold, scratch memory too: the least it has to move. */
   readonly bytes: number;
 }
 

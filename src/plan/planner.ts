@@ -77,7 +77,7 @@ export function planGraph(
         workgroups: launch.workgroups,
         output: fused.output,
         macs: launch.macs ?? fused.node.macs / launches.length,
-        bytes: leastBytes(fused, launch),
+        bytes: launch.bytes ?? leastBytes(fused, launch),
       });
     });
     // What takes no step, or copies only some of its inputs, is whole once its inputs are.

@@ -7,9 +7,9 @@
  */
 
 import type { Conv } from "../../graph/ops.ts";
-import { type Algorithm, type Kernel, type Launch, type Problem, threadPerTile } from "../kernel.ts";
+import { type Algorithm, imageElements, type Kernel, type Launch, type Problem, threadPerTile } from "../kernel.ts";
 import { largestBuffer } from "../limits.ts";
-import { bytesPerElement, type WinogradSize } from "../plan.ts";
+import { bytesPerElement, type View, type WinogradSize } from "../plan.ts";
 import { kernelsOfProducts, launchPreferred } from "./product.ts";
 import { broadcastPreference } from "./subgroups.ts";
 
@@ -127,7 +127,7 @@ function winograd(size: WinogradSize): Algorithm<Conv> {
 
 function transformInput(problem: Problem<Conv>, size: WinogradSize, kernel: Kernel, tiles: Part): Launch {
   const { layer, op, inputs, limits } = problem;
-  const { channels, rowTiles, columnTiles } = tiling(problem, size);
+  const { channels, rowTiles, columnTiles, tileBytes, total } = tiling(problem, size);
   const [input] = inputs;
   const { values, workgroups } = threadPerTile(layer, tiles.count * channels, limits);
   return {
@@ -152,14 +152,16 @@ function transformInput(problem: Problem<Conv>, size: WinogradSize, kernel: Kern
     ],
     workgroups,
     macs: 0,
+    bytes: Math.round((viewBytes(input) * tiles.count) / total) + channels * tiles.count * tileBytes,
   };
 }
 
 /** One product a frequency; its direct equivalent counts as the layer's multiply-accumulates. */
 function multiply(problem: Problem<Conv>, size: WinogradSize, tiles: Part, outChannels: Part): Launch {
   const { layer, inputs, output, limits } = problem;
-  const { channels, frequencies, total } = tiling(problem, size);
+  const { channels, frequencies, tileBytes, total } = tiling(problem, size);
   const [, , height, width] = output.shape;
+  const scratchBytes = (channels + outChannels.count) * tiles.count * tileBytes;
   return {
     ...launchPreferred({
       layer,
@@ -195,6 +197,7 @@ function multiply(problem: Problem<Conv>, size: WinogradSize, tiles: Part, outCh
       },
     }),
     macs: (inputs[0].shape[0] * outChannels.count * channels * 9 * height * width * tiles.count) / total,
+    bytes: scratchBytes + channels * outChannels.count * tileBytes,
   };
 }
 
@@ -206,7 +209,8 @@ function transformOutput(
   channels: Part,
 ): Launch {
   const { layer, op, output, relu, limits } = problem;
-  const { outChannels, rowTiles, columnTiles } = tiling(problem, size);
+  const { outChannels, rowTiles, columnTiles, tileBytes, total } = tiling(problem, size);
+  const part = (tiles.count * channels.count) / (total * outChannels);
   const { values, workgroups } = threadPerTile(layer, tiles.count * channels.count, limits);
   return {
     kernel,
@@ -236,7 +240,13 @@ function transformOutput(
     ],
     workgroups,
     macs: 0,
+    bytes: channels.count * (tiles.count * tileBytes + bytesPerElement) + Math.round(viewBytes(output) * part),
   };
+}
+
+/** Bytes of all images of a value, without what lies between them. */
+function viewBytes(view: View): number {
+  return view.shape[0] * imageElements(view) * bytesPerElement;
 }
 
 export const convWinograd2 = winograd(2);

@@ -1,0 +1,35 @@
+/** The bytes that a plan's steps have to move, which rates and rooflines are made of. */
+import { describe, expect, test } from "vitest";
+import { googLeNet } from "../../src/graph/googlenet.ts";
+import { inferShapesForBatch } from "../../src/graph/graph.ts";
+import { defaultLimits } from "../../src/plan/limits.ts";
+import { planGraph } from "../../src/plan/planner.ts";
+
+const limits = { ...defaultLimits, subgroup: { min: 8, max: 8 } };
+
+describe.each([1, 2])("at batch %s", (batch) => {
+  const { steps } = planGraph(inferShapesForBatch(googLeNet(), batch), limits);
+
+  test("conv1 moves its input, its weights and biases, and its output", () => {
+    const values = batch * 3 * 224 * 224 + 64 * 3 * 7 * 7 + 64 + batch * 64 * 112 * 112;
+    expect(steps[0].bytes).toBe(4 * values);
+  });
+
+  test("Winograd's parts together move the layer's input and output once, and their scratch memory to and fro", () => {
+    const parts = steps.filter(({ name }) => name.startsWith("conv2/3x3 "));
+    const inputs = parts.filter(({ kernel }) => kernel === "winograd2_input");
+    const outputs = parts.filter(({ kernel }) => kernel === "winograd2_output");
+    const sum = (some: typeof parts) => some.reduce((total, { bytes }) => total + bytes, 0);
+    expect(inputs.length).toBeGreaterThan(1);
+    // 28×28 tiles of 2×2 outputs, 16 frequencies each.
+    const tile = 28 * 28 * 16;
+    expect(sum(inputs)).toBe(4 * batch * 64 * (56 * 56 + tile));
+    // Every part reads the biases.
+    expect(sum(outputs)).toBe(4 * (batch * 192 * (tile + 56 * 56) + inputs.length * 192));
+    // A product reads all weights of its channels.
+    const products = parts.filter((part) => !inputs.includes(part) && !outputs.includes(part));
+    expect(products).toHaveLength(outputs.length);
+    const again = outputs.length / inputs.length;
+    expect(sum(products)).toBe(4 * (batch * (again * 64 + 192) * tile + inputs.length * 16 * 64 * 192));
+  });
+});
