@@ -35,10 +35,8 @@ export function rooflinePlot(
     frame.top,
   );
   const dots = dotsOf(multiplying, (layer) => [x(intensity(layer)), y(layer.gflops)], width);
-  const all =
-    totals.gflops > 0
-      ? diamond(x(intensity(totals)), y(totals.gflops), `whole run: ${figure(totals.gflops)} GFLOP/s`)
-      : html``;
+  const all: Dot | undefined =
+    totals.gflops > 0 ? { x: x(intensity(totals)), y: y(totals.gflops), radius: 8 } : undefined;
   return html`<svg
     class="plot"
     viewBox="0 0 ${width} ${height}"
@@ -54,7 +52,7 @@ export function rooflinePlot(
     <text class="axis" transform="translate(12 ${at((frame.top + frame.bottom) / 2)}) rotate(-90)" text-anchor="middle">
       GFLOP/s
     </text>
-    ${all} ${drawDots(dots, kernelClass, frame, options.labels)}
+    ${drawDots(dots, kernelClass, frame, options.labels, all)} ${all ? diamond(all, totals) : html``}
   </svg>`;
 }
 
@@ -108,8 +106,12 @@ function dotsOf(layers: readonly Layer[], place: (layer: Layer, index: number) =
     .sort((a, b) => b.radius - a.radius);
 }
 
-/** The dots, each with what it says while it is pointed at or has the focus, and names for the largest. */
-function drawDots(dots: readonly LayerDot[], kernelClass: KernelClass, frame: Box, most: number): Markup {
+/**
+ * The dots, each with what it says while it is pointed at or has the focus, and names for the largest.
+ *
+ * @param all where the whole run is drawn
+ */
+function drawDots(dots: readonly LayerDot[], kernelClass: KernelClass, frame: Box, most: number, all?: Dot): Markup {
   const circles = dots.map(({ layer, x, y, radius }) => {
     const lines = describe(layer);
     const left = frame.left + 10;
@@ -122,8 +124,11 @@ function drawDots(dots: readonly LayerDot[], kernelClass: KernelClass, frame: Bo
       ></g
     > `;
   });
-  const wanted = dots.slice(0, most).map((dot) => ({ text: shortName(dot.layer), dot }));
-  const names = placeLabels(wanted, dots, frame).map(
+  const wanted = [
+    ...(all ? [{ text: "whole run", dot: all }] : []),
+    ...dots.slice(0, most).map((dot) => ({ text: shortName(dot.layer), dot })),
+  ];
+  const names = placeLabels(wanted, all ? [...dots, all] : dots, frame).map(
     ({ text, x, y }) => html`<text class="name" x="${at(x)}" y="${at(y)}" aria-hidden="true">${text}</text>`,
   );
   return html`${circles}${names}`;
@@ -200,8 +205,10 @@ function roof(x: LogScale, y: LogScale, { gflops, gbps }: Roofline, frame: Box):
     >`;
 }
 
-function diamond(x: number, y: number, label: string): Markup {
+function diamond({ x, y, radius }: Dot, totals: Rates): Markup {
+  const label = `whole run: ${figure(totals.gflops)} GFLOP/s, ${percent(totals.roofline)} of the roofline`;
+  const side = `l${radius} ${radius}l-${radius} ${radius}l-${radius} -${radius}z`;
   return html`<g class="all" role="img" aria-label="${label}"
-    ><path d="M${at(x)} ${at(y - 8)}l8 8l-8 8l-8 -8z" /><title>${label}</title></g
+    ><path d="M${at(x)} ${at(y - radius)}${side}" /><title>${label}</title></g
   >`;
 }
