@@ -173,6 +173,7 @@ function page(
     subject: "GoogLeNet",
     device: name,
     batch,
+    date,
     facts: facts.flatMap(([label, value]) => (value ? [[label, value] as const] : [])),
   });
 }

@@ -15,6 +15,8 @@ export interface PageOptions {
   readonly subject: string;
   readonly device: string;
   readonly batch: number;
+  /** Of the run, in ISO 8601. */
+  readonly date: string;
   /** What else there is to say of the run, `["Weights", "seed:1"]`. */
   readonly facts: readonly (readonly [name: string, value: string])[];
 }
@@ -44,7 +46,7 @@ export function profilePage(options: PageOptions): string {
       <body>
         <main>
           <h1>${subject} in ${duration(profile.totals.gpuMs)}</h1>
-          <p class="soft">${device}</p>
+          <p class="soft">${device} · batch ${options.batch} · ${options.date.slice(0, 10)}</p>
           ${tiles(options)} ${strip(blocks, kernelClass)}
           <h2>Where the time goes</h2>
           <p class="soft">GPU time by kernel, in the colours of all that follows.</p>
@@ -81,7 +83,7 @@ export function profilePage(options: PageOptions): string {
           </p>
           <p>
             Memory-bound steps may pass the bandwidth where their data still lies in a cache. Each step ran in a pass of
-            its own, so that it could be timed; a run in one pass takes about as long or less.
+            its own, so that it could be timed, so their sum may differ from the time of a run in one pass.
           </p>
           ${stepTable(profile)}
           <details open>

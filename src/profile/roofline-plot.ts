@@ -187,7 +187,8 @@ function roof(x: LogScale, y: LogScale, { gflops, gbps }: Roofline, frame: Box):
     [x.most, gflops],
   ].map(([operations, rate]) => `${at(x(operations))},${at(y(rate))}`);
   const slope = (Math.atan2(y.decade, x.decade) * 180) / Math.PI;
-  const middle = Math.sqrt(start * ridge);
+  // Towards the lower end: layers gather near the ridge.
+  const middle = start * (ridge / start) ** 0.4;
   return html`<polygon
       class="beyond"
       points="${points.join(" ")} ${frame.right},${frame.top} ${frame.left},${frame.top} ${frame.left},${at(y(start * gbps))}"

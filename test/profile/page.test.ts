@@ -35,6 +35,7 @@ function page(changes: Partial<Parameters<typeof profilePage>[0]> = {}): string 
     subject: "GoogLeNet",
     device: "A GPU",
     batch: 1,
+    date: "2026-01-02T03:04:05Z",
     facts: [["Date", "today"]],
     ...changes,
   });
@@ -85,6 +86,7 @@ describe("the page", () => {
     expect(text).toContain("arithmetic 100 GFLOP/s");
     expect(text).toContain("memory 20 GB/s");
     expect(text).toContain("<h1>GoogLeNet in 1 ms</h1>");
+    expect(text).toContain("A GPU · batch 1 · 2026-01-02");
   });
 
   test("puts a dot where its intensity and its rate say", () => {
