@@ -6,6 +6,7 @@ import { inferShapesForBatch } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { INPUT_SIDE, type Recipe } from "../image/preprocess.ts";
 import { labelOf, topK } from "../labels/labels.ts";
+import { STANDARD_INPUT } from "../node/list-images.ts";
 import { batches } from "./ahead.ts";
 import type { Context } from "./context.ts";
 import { type Engine, openEngine } from "./engine.ts";
@@ -27,11 +28,18 @@ const USUAL_BATCH = 8;
 /** Labels pictures; one that can't be used gets its error, and the others are still done. */
 export async function classify(paths: readonly string[], options: ClassifyOptions, context: Context): Promise<number> {
   const { terminal } = context;
+  if (paths.filter((path) => path === STANDARD_INPUT).length > 1) {
+    throw new EngineError("usage", STANDARD_INPUT, "standard input is given twice", "give it once");
+  }
   const found = await survey(paths);
-  describeSurvey(found, terminal);
-  if (found.pictures === 0 && found.unusable === 0) {
-    const problem = `no picture in ${found.folders.length === 1 ? "it" : "these folders"}`;
-    throw new EngineError("usage", paths.join(" "), problem, "name pictures, or folders that hold some");
+  const nothing = found.pictures === 0 && found.unusable === 0;
+  describeSurvey(found, nothing, terminal);
+  if (nothing) {
+    for (const { name } of found.folders) {
+      const error = new EngineError("picture", name, "no picture in it", "name pictures, or folders that hold some");
+      await printFailure(name, error, terminal);
+    }
+    return exitStatus.failed;
   }
   const graph = googLeNet({ heads: options.heads });
   const { weights, name: weightsName } = await trainedWeights(
@@ -187,8 +195,10 @@ export function rankingTable(classes: readonly RankedLabel[], { colors }: Termin
   return formatTable(rows, { align: ["right", "right"] });
 }
 
-function describeSurvey({ folders }: Survey, terminal: Terminal): void {
-  for (const { name, passedOver } of folders) {
+/** @param nothing whether that they are empty is said as an error */
+function describeSurvey({ folders }: Survey, nothing: boolean, terminal: Terminal): void {
+  for (const { name, pictures: count, passedOver } of folders) {
+    if (count === 0 && !nothing) terminal.note(`${name}: no picture in it`);
     if (passedOver > 0) terminal.note(`${name}: ${plural(passedOver, "other file")} passed over`);
   }
 }

@@ -3,6 +3,7 @@
 import { type Command, Option } from "commander";
 import { EngineError } from "../errors.ts";
 import { isRecipe, RECIPES, type Recipe } from "../image/preprocess.ts";
+import { isSeedSource, MAX_SEED, parseSeed } from "../weights/seed.ts";
 
 export type Backend = "webgpu" | "cpu";
 export type Heads = "main" | "all";
@@ -47,14 +48,21 @@ export function addNetworkOptions(
       new Option(
         "--weights <FILE|seed:N>",
         "trained weights, or made-up ones (default: $GOOGLENET_WEIGHTS, else the downloaded file)",
-      ),
+      ).argParser(parseWeights),
     )
     .addOption(choice("--backend <NAME>", "what computes (default: webgpu)", ["webgpu", "cpu"]))
-    .addOption(new Option("--adapter <TEXT>", "the WebGPU adapter whose name has this in it"))
-    .addOption(choice("--precision <TYPE>", "type of the numbers", ["f32", "f16"]).argParser(parsePrecision))
+    .addOption(new Option("--adapter <TEXT>", "the WebGPU adapter whose name has this in it").argParser(parseAdapter))
+    .addOption(choice("--precision <TYPE>", "type of the numbers", ["f32"]).argParser(parsePrecision))
     .addOption(new Option("--batch <N>", batch).argParser(parseBatch))
-    .addOption(choice("--heads <WHICH>", "with the auxiliary classifiers (all) or without", ["main", "all"], "main"));
+    .addOption(choice("--heads <WHICH>", "with the auxiliary classifiers (all) or without", ["main", "all"], "main"))
+    .hook("preAction", () => checkConflicts(command.opts<NetworkOptions>()));
   return addOutputOptions(command);
+}
+
+function checkConflicts({ backend, adapter }: NetworkOptions): void {
+  if (backend === "cpu" && adapter !== undefined) {
+    throw new EngineError("usage", "--adapter", "it conflicts with --backend cpu", "give one of them");
+  }
 }
 
 /** An option whose value is one of a few. */
@@ -119,6 +127,25 @@ export interface Pair {
 
 export function invalid(name: string, value: string, wanted: string): EngineError {
   return new EngineError("usage", name, `it can't be ${JSON.stringify(value)}`, `give ${wanted}`);
+}
+
+/** Reads the name of a weights file (not the file), or `seed:N`. */
+function parseWeights(value: string): string {
+  if (value === "") throw invalid("--weights", value, "a file, or seed:N");
+  if (isSeedSource(value)) {
+    try {
+      parseSeed(value);
+    } catch {
+      throw invalid("--weights", value, `seed:N with N a whole number from 0 to ${MAX_SEED}`);
+    }
+  }
+  return value;
+}
+
+/** Reads a part of an adapter's name; every name has the empty one. */
+export function parseAdapter(value: string): string {
+  if (value === "") throw invalid("--adapter", value, "a part of an adapter's name, which `devices` lists");
+  return value;
 }
 
 /** Reads how many crops of a picture are looked at. */

@@ -17,8 +17,8 @@ export type Picture =
 /** What was found without opening a picture. */
 export interface Survey {
   readonly pictures: number;
-  /** Folders, and how many of their files are no pictures. */
-  readonly folders: readonly { readonly name: string; readonly passedOver: number }[];
+  /** Folders, and how many of their files are pictures and how many not. */
+  readonly folders: readonly { readonly name: string; readonly pictures: number; readonly passedOver: number }[];
   /** Paths that give no picture. */
   readonly unusable: number;
 }
@@ -27,9 +27,9 @@ export interface Survey {
 export async function survey(paths: readonly string[]): Promise<Survey> {
   let pictures = 0;
   let unusable = 0;
-  const folders: { name: string; passedOver: number }[] = [];
+  const folders: { name: string; pictures: number; passedOver: number }[] = [];
   for await (const image of listImages(paths)) {
-    if (image.kind === "folder") folders.push({ name: image.name, passedOver: image.passedOver });
+    if (image.kind === "folder") folders.push(image);
     else if (image.kind === "error") unusable++;
     else pictures++;
   }

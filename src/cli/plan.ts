@@ -18,7 +18,10 @@ import { loadChosen, STAND_IN } from "./weights-choice.ts";
 /** The steps of the plan that `classify` and `bench` run for this batch on this device. */
 export async function plan(options: NetworkOptions, context: Context): Promise<number> {
   const { terminal } = context;
-  const { heads, batch = 1 } = options;
+  const { backend, heads, batch = 1 } = options;
+  if (backend === "cpu") {
+    throw new EngineError("usage", "--backend cpu", "the CPU reference runs without a plan", "leave it out");
+  }
   const graph = googLeNet({ heads });
   const single = inferShapesForBatch(graph, 1);
   await checkWeights(options, single.parameters, context);
@@ -31,7 +34,9 @@ export async function plan(options: NetworkOptions, context: Context): Promise<n
     terminal.note(`a batch of ${batch} is run as ${parts.length} of up to ${parts[0]}, which is the plan below`);
   }
   const planned = planGraph(inferShapesForBatch(graph, parts[0]), limits);
-  await (terminal.json ? printJson(planned, source, context) : printTable(planned, context));
+  await (terminal.json
+    ? printJson(planned, { requestedBatch: batch, parts: parts.length, limits: source }, context)
+    : printTable(planned, context));
   return exitStatus.done;
 }
 
@@ -49,7 +54,6 @@ async function checkWeights(
 /** The adapter's limits; without one, unless it was asked for, what every WebGPU device offers. */
 async function limitsFor({ backend, adapter }: NetworkOptions): Promise<{ limits: PlanLimits; source: string }> {
   const standard = { limits: defaultLimits, source: "WebGPU's defaults" };
-  if (backend === "cpu") return standard;
   try {
     const found = await openAdapter(adapter === undefined ? {} : { adapter });
     return { limits: limitsOfAdapter(found), source: adapterName(found) };
@@ -60,7 +64,15 @@ async function limitsFor({ backend, adapter }: NetworkOptions): Promise<{ limits
   }
 }
 
-async function printJson(planned: Plan, limits: string, { terminal }: Context): Promise<void> {
+interface Circumstances {
+  /** What was asked for; the plan is that of the largest of the `parts` that it is run in. */
+  readonly requestedBatch: number;
+  readonly parts: number;
+  /** Whose limits. */
+  readonly limits: string;
+}
+
+async function printJson(planned: Plan, circumstances: Circumstances, { terminal }: Context): Promise<void> {
   for (const step of planned.steps) {
     await terminal.printJson({
       step: step.name,
@@ -82,7 +94,7 @@ async function printJson(planned: Plan, limits: string, { terminal }: Context): 
     parameters: planned.parameterCount,
     batch: planned.batch,
     slots: planned.slots.length,
-    limits,
+    ...circumstances,
   });
 }
 

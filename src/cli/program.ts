@@ -10,6 +10,7 @@ import {
   addNetworkOptions,
   addOutputOptions,
   type NetworkOptions,
+  parseAdapter,
   parseBatches,
   parseCrops,
   parsePair,
@@ -43,11 +44,13 @@ export async function parse(argv: readonly string[], context: Context): Promise<
   const program = defineProgram(context, show, (result) => {
     status = result;
   });
+  // Commander would show the help of all commands for `--help` after one that there is not.
+  const unknown = !demo && !first.startsWith("-") && !["help", ...program.commands.map(nameOf)].includes(first);
   if (first !== undefined && laterCommands.includes(first)) {
     throw new EngineError("usage", first, "this command is not there yet", "--help shows those that are");
   }
   try {
-    await program.parseAsync(demo ? ["demo", ...argv] : argv, { from: "user" });
+    await program.parseAsync(demo ? ["demo", ...argv] : unknown ? [first] : argv, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError) || error.exitCode !== 0) throw error;
     // Help, or the version.
@@ -55,6 +58,8 @@ export async function parse(argv: readonly string[], context: Context): Promise<
   }
   return status;
 }
+
+const nameOf = (command: Command) => command.name();
 
 /** Adds a command that shows how it is used. */
 type Define = (name: string, description: string, examples: readonly string[], parent?: Command) => Command;
@@ -100,7 +105,7 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
       .argument("<MODEL>", "googlenet, the built-in network")
       .option(
         "--input <NAME=FILE.npy>",
-        "an input: data, N×3×H×W, planes B, G, R less their means",
+        "an input (repeatable): data, N×3×H×W, planes B, G, R less their means",
         parsePair("--input"),
       )
       .option("--output <NAME=FILE.npy>", "a blob to write (repeatable)", parsePair("--output")),
@@ -119,7 +124,7 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
       .option("--write <DIR>", "write the blobs as such arrays")
       .option("--image <FILE>", "the picture to run on (default: the project's own)")
       .option("--input <data=FILE.npy>", "the array to run on", parsePair("--input")),
-    "images at once: the picture, then noise (default: 1)",
+    "images at once: the picture, then noise (default: 1; another batch runs by another plan, so check the one you use)",
   ).action(async (options: VerifyOptions) => end(await (await import("./verify.ts")).verify(options, context)));
 
   addNetworkOptions(
@@ -170,7 +175,7 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     define("devices", "list the WebGPU adapters, their limits and features, and what is missing", [
       "googlenet devices",
       "googlenet devices --json",
-    ]).option("--adapter <TEXT>", "only those whose name has this in it"),
+    ]).option("--adapter <TEXT>", "only those whose name has this in it", parseAdapter),
   ).action(async (options: DevicesOptions) => end(await (await import("./devices.ts")).devices(options, context)));
 
   defineWeights(define, context, end);

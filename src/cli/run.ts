@@ -11,7 +11,7 @@ import { readArray, writeArrays } from "../node/arrays.ts";
 import { bytesPerElement } from "../plan/plan.ts";
 import type { Context } from "./context.ts";
 import { openEngine } from "./engine.ts";
-import { formatTable } from "./format.ts";
+import { formatBytes, formatTable } from "./format.ts";
 import { checkInputName, googLeNetFor } from "./inputs.ts";
 import { requireMemory } from "./memory.ts";
 import { nearNames } from "./near-names.ts";
@@ -54,7 +54,9 @@ export async function run(model: string, options: RunOptions, context: Context):
     options.weights,
     inferShapesForBatch(whole, 1).parameters,
   );
-  const blobs = await compute(graph, weights, data, options, context);
+  const blobs = await compute(graph, weights, data, options, context).catch((error: unknown) => {
+    throw tooLarge(error, file, data);
+  });
   context.signal.throwIfAborted();
   await writeArrays(output.map(({ name, file: path }) => ({ path, tensor: blobs.get(name)! })));
 
@@ -112,6 +114,16 @@ async function checkWritable(file: string): Promise<void> {
     () => false,
   );
   if (!there) throw new EngineError("write", file, `there is no folder ${folder}`, "make it, or choose another place");
+}
+
+/** What was too large for the device or the machine is this file's array. */
+function tooLarge(error: unknown, file: string, { data }: Tensor): unknown {
+  if (!(error instanceof EngineError) || error.code !== "out-of-memory") return error;
+  const bytes = formatBytes(data.length * bytesPerElement);
+  const reason = error.message.slice(0, -`; ${error.remedy}`.length);
+  return new EngineError("out-of-memory", file, `its ${bytes} are too much (${reason})`, error.remedy, {
+    cause: error,
+  });
 }
 
 async function compute(

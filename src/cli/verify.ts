@@ -11,7 +11,7 @@ import { readBlobFolder, writeBlobFolder } from "../node/blob-folder.ts";
 import { openGpu } from "../node/dawn.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
 import { bytesPerElement } from "../plan/plan.ts";
-import { type BlobVerdict, incomparable, tolerances } from "../verify/compare.ts";
+import { type BlobVerdict, tolerances } from "../verify/compare.ts";
 import { type Blobs, type Verification, verifyBlobs, webgpuBlobs } from "../verify/verify.ts";
 import { abortable, type Context } from "./context.ts";
 import { processorName } from "./engine.ts";
@@ -32,21 +32,30 @@ export interface VerifyOptions extends NetworkOptions {
 export async function verify(options: VerifyOptions, context: Context): Promise<number> {
   const { terminal, signal } = context;
   checkOptions(options);
-  const { graph, data } = await verifiedInput(options);
+  const input = await verifiedInput(options).catch(async (error: unknown) => {
+    const { image } = options;
+    if (!terminal.json || image === undefined || !(error instanceof EngineError) || error.code !== "picture")
+      throw error;
+    await terminal.printJson({ image, error: error.message });
+    terminal.complain(errorLine(error));
+    return null;
+  });
+  if (!input) return exitStatus.failed;
+  const { graph, data } = input;
   const shaped = inferShapesForBatch(graph, data.shape[0]);
   const { weights, name: weightsName } = await anyWeights(options.weights, shaped.parameters, context);
   const against = options.against === undefined ? null : await expectedBlobs(options.against, shaped, context);
 
-  const wanted = new Set(against && options.write === undefined ? against.blobs.keys() : shaped.shapes.keys());
+  const wanted = new Set(against && options.write === undefined ? readable(against) : shaped.shapes.keys());
   const { blobs, adapter } = await computeBlobs(graph, shaped, weights, data, wanted, options, context);
   if (options.write !== undefined) {
     await writeBlobFolder(options.write, blobs);
     terminal.note(`${plural(blobs.size, "blob")} written to ${options.write}`);
     if (options.backend === "cpu" && !against) return exitStatus.done;
   }
-  const expected = against?.blobs ?? (await reference(shaped, weights, data, wanted, context));
+  const expected = against ?? (await reference(shaped, weights, data, wanted, context));
   signal.throwIfAborted();
-  const verification = withUnreadable(verifyBlobs(shaped, blobs, expected), against?.unreadable ?? [], shaped);
+  const verification = verifyBlobs(shaped, blobs, expected);
   await printVerification(verification, adapter, weightsName, options, context);
   return verification.pass ? exitStatus.done : exitStatus.failed;
 }
@@ -140,12 +149,12 @@ async function reference(
   }
 }
 
-/** What a folder says that the blobs should be. */
+/** What a folder says that the blobs should be, or why it can't be told. */
 async function expectedBlobs(
   folder: string,
   { shapes, graph }: ShapedGraph,
   { terminal }: Context,
-): Promise<{ blobs: Map<string, Tensor>; unreadable: readonly { blob: string; error: EngineError }[] }> {
+): Promise<ReadonlyMap<string, Tensor | EngineError>> {
   const { blobs: found, others } = await readBlobFolder(folder, shapes.keys());
   if (found.size === 0) {
     throw new EngineError(
@@ -160,30 +169,13 @@ async function expectedBlobs(
       `${folder}: ${plural(others.length, "array")} named like no blob passed over (${others.slice(0, 3).join(", ")}${others.length > 3 ? ", …" : ""})`,
     );
   }
-  const blobs = new Map<string, Tensor>();
-  const unreadable: { blob: string; error: EngineError }[] = [];
-  for (const [blob, tensor] of found) {
-    if (tensor instanceof EngineError) {
-      terminal.complain(errorLine(tensor));
-      unreadable.push({ blob, error: tensor });
-    } else {
-      blobs.set(blob, tensor);
-    }
-  }
-  return { blobs, unreadable };
+  for (const tensor of found.values()) if (tensor instanceof EngineError) terminal.complain(errorLine(tensor));
+  return found;
 }
 
-/** Blobs whose arrays can't be used fail, in their place. */
-function withUnreadable(
-  verification: Verification,
-  unreadable: readonly { blob: string; error: EngineError }[],
-  { shapes }: ShapedGraph,
-): Verification {
-  if (unreadable.length === 0) return verification;
-  const failed = unreadable.map(({ blob, error }) => incomparable(blob, shapes.get(blob)!, error.message));
-  const order = [...shapes.keys()];
-  const verdicts = [...verification.verdicts, ...failed].sort((a, b) => order.indexOf(a.blob) - order.indexOf(b.blob));
-  return { ...verification, verdicts, pass: false, firstFailure: verdicts.find(({ pass }) => !pass)!.blob };
+/** The blobs whose arrays could be read. */
+function readable(blobs: ReadonlyMap<string, Tensor | EngineError>): string[] {
+  return [...blobs].flatMap(([blob, tensor]) => (tensor instanceof EngineError ? [] : [blob]));
 }
 
 async function printVerification(

@@ -217,9 +217,15 @@ function checkSize(graph: Graph, height: number, width: number): void {
     }
   } catch (error) {
     if (error instanceof EngineError && error.code === "graph") {
-      throw new EngineError("usage", subject, `too small for GoogLeNet (${error.message})`, "use a larger input", {
-        cause: error,
-      });
+      throw new EngineError(
+        "usage",
+        subject,
+        `too small for GoogLeNet (${error.message.slice(0, -`; ${error.remedy}`.length)})`,
+        "use a larger input",
+        {
+          cause: error,
+        },
+      );
     }
     throw error;
   }

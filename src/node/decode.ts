@@ -155,9 +155,11 @@ function refusal(error: unknown, name: string): EngineError {
     );
   }
   const reason = text
-    .replace(/\s+/g, " ")
     .replace(/^Input buffer has corrupt header: /, "")
-    .trim();
+    .trim()
+    // libvips gives all that its loaders had to say, again and again, a line each.
+    .split(/\s*\n\s*/)[0]
+    .replace(/\s+/g, " ");
   return new EngineError(
     "picture",
     name,

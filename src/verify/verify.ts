@@ -1,5 +1,6 @@
 /** Every blob of a network on WebGPU, blob by blob beside what it should be. */
 
+import type { EngineError } from "../errors.ts";
 import type { Graph, ShapedGraph, ValueId } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
@@ -61,12 +62,20 @@ export interface Verification {
   readonly worst: ValueId | null;
 }
 
-/** Compares blobs with what they should be. Without anything to compare it does not pass. */
-export function verifyBlobs({ graph, shapes }: ShapedGraph, actual: Blobs, expected: Blobs): Verification {
+/**
+ * Compares blobs with what they should be. A blob of which that can't be known (an array that can't be read, say)
+ * fails with the error in its place; without anything to compare it does not pass.
+ */
+export function verifyBlobs(
+  { graph, shapes }: ShapedGraph,
+  actual: Blobs,
+  expected: ReadonlyMap<ValueId, Tensor | EngineError>,
+): Verification {
   const probabilities = new Set(graph.nodes.filter(({ op }) => op.type === "softmax").map(({ output }) => output));
-  const verdicts = [...shapes.keys()].flatMap((id) => {
+  const verdicts = [...shapes].flatMap(([id, shape]) => {
     const wanted = expected.get(id);
     if (!wanted) return [];
+    if (wanted instanceof Error) return [incomparable(id, shape, wanted.message)];
     const kind: BlobKind = probabilities.has(id) ? "probability" : "activation";
     const found = actual.get(id);
     return [found ? compareBlob(id, found, wanted, kind) : incomparable(id, wanted.shape, "it was not computed")];

@@ -1,5 +1,14 @@
 /** `run` and `verify`: arrays in, blobs out, blobs compared. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -47,6 +56,24 @@ describeGpu("run on the GPU", () => {
   });
 });
 
+describeGpu("run on the GPU", () => {
+  test("names the file and its size where the device can't hold it", async () => {
+    // As half the bytes, and none of them on the disk.
+    const descriptor = "{'descr': '<f2', 'fortran_order': False, 'shape': (1, 3, 8000, 8000), }";
+    const header = Buffer.concat([
+      Buffer.from([0x93]),
+      Buffer.from("NUMPY\x01\x00\x76\x00"),
+      Buffer.from(`${descriptor.padEnd(117)}\n`),
+    ]);
+    writeFileSync(file("huge.npy"), header);
+    truncateSync(file("huge.npy"), header.length + 2 * 3 * 8000 * 8000);
+    const argv = ["run", "googlenet", "--input", "data=huge.npy", "--output", "prob=p.npy", ...SEEDED];
+    const { status, stderr } = await googlenet(argv, { cwd: folder });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^googlenet: huge\.npy: its 768\.0 MB are too much \([^;]*\); [^;]*\n$/);
+  });
+});
+
 describe("run", () => {
   const run = (input: string, output: string) =>
     googlenet(["run", "googlenet", "--input", `data=${input}`, "--output", output, ...SEEDED, "--backend", "cpu"], {
@@ -70,8 +97,21 @@ describe("run", () => {
       expect({ name, status, stdout }).toEqual({ name, status: 1, stdout: "" });
       expect(stderr).toMatch(new RegExp(`^googlenet: ${name}\\.npy: [^\\n]+; [^\\n]+\\n$`));
     }
+    // One remedy, not the failing layer's as well.
+    expect((await run("tiny.npy", "prob=kept.npy")).stderr.match(/;/g)).toHaveLength(1);
     expect(readFileSync(file("kept.npy"), "utf8")).toBe("as it was");
     expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+  });
+
+  test("writes no output where one of several can't be", async () => {
+    mkdirSync(file("taken.npy"));
+    const argv = ["--output", "prob=whole.npy", "--output", "loss3/classifier=taken.npy", "--backend", "cpu"];
+    const { status, stderr } = await googlenet(["run", "googlenet", "--input", "data=data.npy", ...argv, ...SEEDED], {
+      cwd: folder,
+    });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^googlenet: taken\.npy: cannot be written: it is a folder; /);
+    expect(existsSync(file("whole.npy"))).toBe(false);
   });
 
   test("says where an output can't be written, before it computes", async () => {
@@ -138,13 +178,28 @@ describeGpu("verify on the GPU", () => {
     ]);
     expect(lines[1]).toMatchObject({ error: "1×2 was expected", maxAbs: "NaN" });
     expect(lines[3]).toMatchObject({ maxAbs: "NaN", maxRel: "NaN", nmse: "NaN" });
-    expect(lines.at(-1)).toMatchObject({ pass: false, firstFailure: "conv2/3x3" });
+    expect(lines.at(-1)).toMatchObject({ pass: false, firstFailure: "conv2/3x3", worst: "conv2/3x3" });
     expect(stderr).toMatch(/^against: 1 array named like no blob passed over \(unknown\.npy\)$/m);
     expect(stderr).toMatch(/^googlenet: against\/pool3#3x3_s2\.npy: is not an \.npy file; /m);
   });
 });
 
 describe("verify", () => {
+  test("gives a picture that can't be used its line", async () => {
+    writeFileSync(file("no.png"), "no picture");
+    const { status, stdout, stderr } = await googlenet(["verify", "--image", "no.png", "--json", ...SEEDED], {
+      cwd: folder,
+    });
+    expect(status).toBe(1);
+    const [line, ...others] = objects(stdout);
+    expect(others).toEqual([]);
+    expect(line).toMatchObject({
+      image: "no.png",
+      error: expect.stringMatching(/^no\.png: this is not a pic/) as string,
+    });
+    expect(stderr).toBe(`googlenet: ${String(line["error"])}\n`);
+  });
+
   test("fails against a folder that names no blob, or that is not there", async () => {
     mkdirSync(file("nameless"));
     writeArrayFile(file("nameless/other.npy"), [1], () => 1);

@@ -104,6 +104,20 @@ describe("classify without a GPU", () => {
     expect(objects(stdout)).toMatchObject([{ image: "-", backend: "cpu", top: [{}] }]);
   });
 
+  test("fails for folders without pictures, and notes one among others", async () => {
+    mkdirSync(path.join(folder, "empty"));
+    const alone = await googlenet(["classify", "empty", "--json", ...SEEDED], { cwd: folder });
+    expect(alone.status).toBe(1);
+    const error = "empty: no picture in it; name pictures, or folders that hold some";
+    expect(objects(alone.stdout)).toEqual([{ image: "empty", error }]);
+    expect(alone.stderr).toBe(`googlenet: ${error}\n`);
+    const argv = ["classify", "empty", "pictures/a.png", ...SEEDED, "--backend", "cpu", "--json"];
+    const among = await googlenet(argv, { cwd: folder, env: NO_ADAPTER });
+    expect(among.status).toBe(0);
+    expect(objects(among.stdout)).toMatchObject([{ image: "pictures/a.png" }]);
+    expect(among.stderr).toMatch(/^empty: no picture in it$/m);
+  });
+
   test("does not fall back to the CPU by itself", async () => {
     const { status, stdout, stderr } = await googlenet(["classify", CLOCK, ...SEEDED], { env: NO_ADAPTER });
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });

@@ -5,13 +5,14 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { errorLine, statusOf } from "../../src/cli/report.ts";
 import { EngineError } from "../../src/errors.ts";
-import { googlenet, MAIN, weightsAreDownloaded } from "./googlenet.ts";
+import { googlenet, MAIN, NO_ADAPTER, weightsAreDownloaded } from "./googlenet.ts";
 
 const COMMANDS = ["demo", "classify", "run", "verify", "plan", "bench", "profile", "devices", "weights"];
 
 /** Command line, and what the error line has to say. */
 const WRONG: readonly [string, RegExp][] = [
   ["nonsense", /unknown command 'nonsense'/],
+  ["nonsense --help", /unknown command 'nonsense'/],
   ["classify", /missing required argument 'IMAGE'/],
   ["classify x.jpg --topp 3", /unknown option '--topp'; did you mean --top\?/],
   ["classify x.jpg --top 0", /--top: .*"0"; give a whole number from 1 to 1000/],
@@ -26,8 +27,14 @@ const WRONG: readonly [string, RegExp][] = [
   ["classify x.jpg --precision f16", /--precision: f16 is not there yet/],
   ["classify x.jpg --precision f64", /--precision: .*; give f32/],
   ["classify x.jpg --crops 10", /--crops: 10 crops are not there yet/],
-  ["classify x.jpg --weights seed:x", /seed:x: is not a seed/],
-  ["classify kernels", /kernels: no picture in it/],
+  ["classify x.jpg --weights seed:x", /--weights: it can't be "seed:x"; give seed:N with N a whole number/],
+  ["classify x.jpg --weights seed::", /--weights: it can't be "seed::"/],
+  ["classify x.jpg --weights=", /--weights: it can't be ""; give a file, or seed:N/],
+  ["classify x.jpg --adapter=", /--adapter: it can't be ""; give a part of/],
+  ["classify x.jpg --backend cpu --adapter X", /--adapter: it conflicts with --backend cpu/],
+  ["bench --adapter X --backend cpu", /--adapter: it conflicts with --backend cpu/],
+  ["--adapter X --backend cpu", /--adapter: it conflicts with --backend cpu/],
+  ["classify - -", /-: standard input is given twice; give it once/],
   ["tune", /tune: this command is not there yet/],
   ["evaluate folder", /evaluate: this command is not there yet/],
   ["run googlenet --output prob=x.npy", /run: it has no input/],
@@ -48,6 +55,7 @@ const WRONG: readonly [string, RegExp][] = [
   ["verify --backend cpu", /--backend cpu: .*; add --against DIR or --write DIR/],
   ["verify --image x.jpg --input data=x.npy", /--image: it conflicts with --input/],
   ["verify --batch 2 --input data=x.npy", /--batch: it conflicts with --input/],
+  ["plan --backend cpu", /--backend cpu: the CPU reference runs without a plan; leave it out/],
   ["plan extra", /too many arguments for 'plan'/],
   ["bench --runs 0", /--runs: .*"0"/],
   ["bench --seconds none", /--seconds: .*"none"/],
@@ -83,6 +91,16 @@ describe("help", () => {
     },
   );
 
+  test("offers no value that is yet to come, and says what is checked and what is repeatable", async () => {
+    const { stdout } = await googlenet(["classify", "--help"]);
+    expect(stdout).toContain("--precision <TYPE>");
+    expect(stdout).not.toMatch(/f16|144/);
+    const run = (await googlenet(["run", "--help"])).stdout.replace(/\s+/g, " ");
+    expect(run).toMatch(/--input <NAME=FILE\.npy> an input \(repeatable\).*--output <NAME=FILE\.npy> .*\(repeatable\)/);
+    const verify = (await googlenet(["verify", "--help"])).stdout.replace(/\s+/g, " ");
+    expect(verify).toContain("default: 1; another batch runs by another plan");
+  });
+
   test("--help names every command, and --version the package's", async () => {
     const help = await googlenet(["--help"]);
     for (const command of COMMANDS) expect(help.stdout).toMatch(new RegExp(`^ +${command}\\b`, "m"));
@@ -101,8 +119,9 @@ describe("failures", () => {
 
   test("say so where standard output can't be written", () => {
     const full = openSync("/dev/full", "w");
-    for (const argv of [["plan", "--backend", "cpu", "--weights", "seed:1"], ["--help"]]) {
+    for (const argv of [["plan", "--weights", "seed:1"], ["--help"]]) {
       const child = spawnSync(process.execPath, ["--import", "tsx", MAIN, ...argv], {
+        env: { ...process.env, ...NO_ADAPTER },
         cwd: path.resolve(import.meta.dirname, "../.."),
         stdio: ["ignore", full, "pipe"],
         encoding: "utf8",
@@ -114,9 +133,10 @@ describe("failures", () => {
   });
 
   test("are silent where nobody reads any more", async () => {
-    const argv = ["plan", "--backend", "cpu", "--weights", "seed:1", "--json"];
-    const { status, stderr } = await googlenet(argv, { closeEarly: true });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: "planned for the limits of WebGPU's defaults\n" });
+    const argv = ["plan", "--weights", "seed:1", "--json"];
+    const { status, stderr } = await googlenet(argv, { closeEarly: true, env: NO_ADAPTER });
+    const note = "planned for the limits of WebGPU's defaults (there is no adapter)\n";
+    expect({ status, stderr }).toEqual({ status: 0, stderr: note });
   });
 
   test("of memory, and unforeseen ones, are lines as well", () => {

@@ -30,16 +30,8 @@ describe("plan", () => {
   });
 
   test("prints a table that ends in what planning saves", async () => {
-    const { status, stdout } = await googlenet([
-      "plan",
-      ...SEEDED,
-      "--backend",
-      "cpu",
-      "--heads",
-      "all",
-      "--batch",
-      "2",
-    ]);
+    const argv = ["plan", ...SEEDED, "--heads", "all", "--batch", "2"];
+    const { status, stdout } = await googlenet(argv, { env: NO_ADAPTER });
     expect(status).toBe(0);
     expect(stdout).toMatch(/^ +step +kernel +workgroups +slots +bytes +MACs +constants\n/);
     expect(stdout).toContain("13,378,280 parameters");
@@ -47,9 +39,10 @@ describe("plan", () => {
   });
 
   test("says which part of a batch it shows that the device can't hold whole", async () => {
-    const { stdout, stderr } = await googlenet(["plan", ...SEEDED, "--backend", "cpu", "--batch", "4096", "--json"]);
+    const argv = ["plan", ...SEEDED, "--batch", "4096", "--json"];
+    const { stdout, stderr } = await googlenet(argv, { env: NO_ADAPTER });
     expect(stderr).toMatch(/a batch of 4096 is run as 100 of up to 41, which is the plan below/);
-    expect(objects(stdout).at(-1)).toMatchObject({ batch: 41 });
+    expect(objects(stdout).at(-1)).toMatchObject({ batch: 41, requestedBatch: 4096, parts: 100 });
   });
 
   test("does without an adapter only where none was asked for", async () => {
@@ -178,6 +171,14 @@ describeGpu("measuring", () => {
     expect(stderr).toContain(adapter);
     expect(stderr).not.toMatch(/suitable|backend:/);
   });
+});
+
+test("bench does not say that the CPU reference was checked", async () => {
+  const argv = ["bench", ...SEEDED, "--backend", "cpu", "--runs", "1", "--warmups", "1", "--json"];
+  const { status, stdout, stderr } = await googlenet(argv, { env: NO_ADAPTER });
+  expect(status).toBe(0);
+  expect(objects(stdout)[1]).toMatchObject({ backend: "cpu", checked: false });
+  expect(stderr).toMatch(/^not checked: the CPU reference is what the others are checked against$/m);
 });
 
 test("devices says what is missing where there is no adapter", async () => {

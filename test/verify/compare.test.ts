@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { EngineError } from "../../src/errors.ts";
 import { googLeNet } from "../../src/graph/googlenet.ts";
 import { inferShapesForBatch } from "../../src/graph/graph.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
@@ -100,6 +101,27 @@ describe("verifying blobs", () => {
     const verification = verifyBlobs(shaped, new Map([["prob", tensor(0.1)]]), expected);
     expect(verification).toMatchObject({ pass: false, firstFailure: "conv1/7x7_s2", worst: "conv1/7x7_s2" });
     expect(verification.verdicts[0].problem).toBe("it was not computed");
+  });
+
+  test("fails a blob whose expected array is an error, which is then the worst", () => {
+    const error = new EngineError("array", "x.npy", "is not an .npy file", "write it anew");
+    const expected = new Map<string, Tensor | EngineError>([
+      ["conv1/7x7_s2", tensor(1)],
+      ["pool1/norm1", error],
+      ["prob", tensor(0.5)],
+    ]);
+    const verification = verifyBlobs(
+      shaped,
+      new Map([
+        ["conv1/7x7_s2", tensor(1)],
+        ["prob", tensor(0.1)],
+      ]),
+      expected,
+    );
+    expect(verification).toMatchObject({ pass: false, firstFailure: "pool1/norm1", worst: "pool1/norm1" });
+    expect(verification.verdicts[1]).toMatchObject({ shape: [1, 64, 56, 56], problem: error.message });
+    const alone = verifyBlobs(shaped, new Map(), new Map([["pool1/norm1", error]]));
+    expect(alone).toMatchObject({ pass: false, firstFailure: "pool1/norm1", worst: "pool1/norm1" });
   });
 
   test("does not pass where there is nothing to compare", () => {
