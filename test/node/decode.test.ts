@@ -325,6 +325,10 @@ describe("refuses", () => {
     bytes.fill(0xff, middle, middle + 40);
     await expectRefusal(bytes, /damaged/);
   });
+  test("an AVIF cut short, in one clause of the many that libvips has to say", async () => {
+    const bytes = await quadrants().resize(256, 256).avif().toBuffer();
+    await expectRefusal(bytes.subarray(0, bytes.length >> 1), /damaged, [^(]*\((?!.*source:.*source:)[^;]*\); save/);
+  });
   test("a PNG with a wrong checksum", async () => {
     const bytes = pngOf(1, 1, 8, 2, Buffer.of(0, 1, 2, 3));
     bytes[bytes.indexOf("IDAT") + 5] ^= 1;
