@@ -13,10 +13,10 @@ describeGpu("convolution kernels on the GPU against the reference", () => {
   // another pipeline, and drivers take longer to compile one than to run it.
   const cases = casesOf(["conv"], ["awkward", "network"]).map((each, index) => {
     const relu = each.group === "network" || index % 2 === 0;
-    return { each, relu, name: `${each.name}${relu ? " + relu" : ""}` };
+    return [`${each.name}${relu ? " + relu" : ""}`, each, relu] as const;
   });
 
-  test.each(cases)("$name", async ({ each, relu }) => {
+  test.each(cases)("%s", async (_, each, relu) => {
     for (const kernel of await checkCase(gpu, each, { relu })) ran.add(kernel);
   });
 

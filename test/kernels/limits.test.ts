@@ -34,7 +34,7 @@ describeGpu("kernels on the GPU within limits", () => {
       (each) => each.op.type !== "softmax" || each.op.axis !== 0,
     );
 
-    test.each(cases)("$name", async (each) => {
+    test.each(cases.map((each) => [each.name, each] as const))("%s", async (_, each) => {
       await checkCase(gpu, each, { limits, placements: [oddPlacement] });
       const problem = problemOf(each, oddPlacement, false, { ...gpu.limits, ...limits });
       for (const algorithm of candidates(problem)) {

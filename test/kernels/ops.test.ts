@@ -21,10 +21,10 @@ describeGpu("kernels on the GPU against the reference", () => {
     const ran = new Set<string>();
     const flavours = op === "fully_connected" ? [false, true] : [false];
     const cases = casesOf([op], ["awkward", "network"]).flatMap((each) =>
-      flavours.map((relu) => ({ each, relu, name: `${each.name}${relu ? " + relu" : ""}` })),
+      flavours.map((relu) => [`${each.name}${relu ? " + relu" : ""}`, each, relu] as const),
     );
 
-    test.each(cases)("$name", async ({ each, relu }) => {
+    test.each(cases)("%s", async (_, each, relu) => {
       for (const kernel of await checkCase(gpu, each, { relu })) ran.add(kernel);
     });
 

@@ -138,6 +138,32 @@ describe("limits", () => {
     expect(largestBatch(single, small(3_211_263), 8)).toBe(0);
   });
 
+  test("a batch is split so that every part is planned, whatever the limits", () => {
+    const single = inferShapesForBatch(graph, 1);
+    const arenaOfOne = planFor(1).arenaBytes;
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 40 }),
+        fc.double({ min: 1, max: 12, noNaN: true }),
+        fc.double({ min: 1.3, max: 12, noNaN: true }),
+        fc.constantFrom(undefined, { min: 8, max: 8 }),
+        (batch, buffers, bindings, subgroup) => {
+          const limits = {
+            ...small(Math.floor(bindings * 3_211_264)),
+            maxBufferSize: Math.floor(buffers * arenaOfOne * 1.2),
+            ...(subgroup && { subgroup }),
+          };
+          const most = largestBatch(single, limits, batch);
+          expect(most).toBeGreaterThan(0);
+          for (const part of new Set(splitBatch(batch, most))) {
+            expect(planGraph(inferShapesForBatch(graph, part), limits).batch).toBe(part);
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
   test("a batch that a graph mixes is not split", () => {
     const inputs = [{ name: "in", shape: ["N", 3, 4, 4] }];
     for (const op of [

@@ -82,8 +82,8 @@ export function referenceOf(
 
 export interface KernelResult {
   readonly output: Tensor;
-  /** Elements of the output's buffer outside the output that the kernel changed. */
-  readonly strayWrites: readonly number[];
+  /** Elements outside the output that the dispatches changed: around it, of the inputs, behind the scratch memory. */
+  readonly strayWrites: readonly string[];
 }
 
 export async function runKernel(
@@ -110,8 +110,18 @@ export async function runKernel(
       for (const id of plan.inputs) {
         if (!buffers.has(id)) buffers.set(id, new Float32Array(plan.values[id].stride).fill(NaN));
       }
-      const after = (await program.run(buffers)).get("output")!.data;
-      return { output: { shape: view.shape, data: extract(view, after) }, strayWrites: strayWrites(view, after) };
+      const after = await program.run(buffers);
+      const scratch = algorithm.scratch?.(problem) ?? [];
+      const scratchOf = (name: string): Span[] => {
+        return [{ start: 0, end: Math.ceil(scratch[Number(name.slice("scratch".length))] / bytesPerElement) }];
+      };
+      return {
+        output: { shape: view.shape, data: extract(view, after.get("output")!.data) },
+        strayWrites: [...buffers].flatMap(([name, before]) => {
+          const allowed = name === "output" ? placesOf(view) : name.startsWith("scratch") ? scratchOf(name) : [];
+          return changedElements(before, after.get(name)!.data, allowed).map((element) => `${name}[${element}]`);
+        }),
+      };
     } finally {
       program.dispose();
     }
@@ -126,7 +136,7 @@ function planOf(algorithm: Algorithm, problem: Problem): Plan {
   const scratch = algorithm.scratch?.(problem) ?? [];
   const sizes = [
     ...views.map((view) => bytesPerElement * roundUp(end(view) + 16, 4)),
-    ...scratch.map((bytes) => roundUp(bytes, 16)),
+    ...scratch.map((bytes) => roundUp(bytes, 16) + 64),
   ];
   // Each in bytes of its own: what is written past one's end is not hidden by what another writes there.
   const slots = sizes.map((bytes, slot) => ({
@@ -171,7 +181,7 @@ function planOf(algorithm: Algorithm, problem: Problem): Plan {
     graph: problem.op.type,
     batch: 1,
     inputs: names,
-    outputs: ["output"],
+    outputs: names,
     values: Object.fromEntries(
       names.map((name, slot) => {
         const elements = slots[slot].bytes / bytesPerElement;
@@ -215,14 +225,30 @@ function extract(view: View, buffer: Float32Array): Float32Array {
   return data;
 }
 
-function strayWrites(view: View, buffer: Float32Array): number[] {
-  const image = imageElements(view);
-  const stray: number[] = [];
-  for (let n = -1; n < view.shape[0]; n++) {
-    // From the end of an image (or the buffer's start) to the start of the next (or the buffer's end).
-    const from = n < 0 ? 0 : view.offset + n * view.stride + image;
-    const to = n + 1 < view.shape[0] ? view.offset + (n + 1) * view.stride : buffer.length;
-    for (let i = from; i < to; i++) if (buffer[i] !== sentinel) stray.push(i);
+/** Elements from `start` up to, not including, `end`. */
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The elements of each image of a view. */
+function placesOf(view: View): Span[] {
+  return Array.from({ length: view.shape[0] }, (_, image) => {
+    const start = view.offset + image * view.stride;
+    return { start, end: start + imageElements(view) };
+  });
+}
+
+/** The elements outside the allowed spans, which are in order, that differ in any bit. */
+function changedElements(before: Float32Array, after: Float32Array, allowed: readonly Span[]): number[] {
+  const [old, now] = [before, after].map(
+    ({ buffer, byteOffset, length }) => new Uint32Array(buffer, byteOffset, length),
+  );
+  const changed: number[] = [];
+  let from = 0;
+  for (const { start, end: next } of [...allowed, { start: before.length, end: before.length }]) {
+    for (let i = from; i < start; i++) if (old[i] !== now[i]) changed.push(i);
+    from = next;
   }
-  return stray;
+  return changed;
 }
