@@ -170,9 +170,11 @@ describe("convertWeights", () => {
     expect((await fs.readdir(folder)).sort()).toEqual(["bad", "good"]);
   });
 
-  it("can overwrite its own input", async () => {
-    const path = await file("a.safetensors", writeCaffemodel("small", weights));
-    await convertWeights(path, path);
+  it("refuses to write over its own input, however its path is spelt, and leaves it as it was", async () => {
+    const bytes = writeCaffemodel("small", weights);
+    const path = await file("a.caffemodel", bytes);
+    const spelt = path.replace(/a\.caffemodel$/, "./a.caffemodel");
+    await expect(convertWeights(path, spelt)).rejects.toMatchObject({ code: "usage" });
     expect((await loadWeights(path, parameters)).weights).toEqual(weights);
   });
 });
