@@ -8,15 +8,25 @@ import { EngineError } from "../errors.ts";
 import type { ShapedGraph, ShapedNode, ValueId } from "../graph/graph.ts";
 import { formatShape, sameShape, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
+import { binary } from "./binary.ts";
 import { concat } from "./concat.ts";
 import { conv } from "./conv.ts";
 import { fullyConnected } from "./fully_connected.ts";
+import { gather } from "./gather.ts";
 import { lrn } from "./lrn.ts";
+import { lrnWithin } from "./lrn_within.ts";
+import { matmul } from "./matmul.ts";
+import { pad } from "./pad.ts";
 import { poolAvg } from "./pool_avg.ts";
 import { poolGlobalAvg } from "./pool_global_avg.ts";
 import { poolMax } from "./pool_max.ts";
+import { reduce } from "./reduce.ts";
 import { relu } from "./relu.ts";
+import { scale } from "./scale.ts";
+import { slice } from "./slice.ts";
 import { softmax } from "./softmax.ts";
+import { transpose } from "./transpose.ts";
+import { unary } from "./unary.ts";
 
 export interface ReferenceOptions {
   /** Values to return beside the graph's outputs. */
@@ -85,9 +95,32 @@ export function runNode(node: ShapedNode, inputs: readonly Tensor[], parameters:
     case "relu":
       return relu(input);
     case "dropout":
+    case "identity":
       return input;
+    case "reshape":
+      return { shape: outputShape, data: input.data };
+    case "constant":
+      return weight;
+    case "unary":
+      return unary(op, input);
+    case "binary":
+      return binary(op, inputs, outputShape);
+    case "scale":
+      return scale(op, input, weight, bias);
+    case "matmul":
+      return matmul(op, inputs, outputShape);
+    case "reduce":
+      return reduce(op, input, outputShape);
+    case "transpose":
+      return transpose(op, input, outputShape);
+    case "slice":
+      return slice(op, input, outputShape);
+    case "gather":
+      return gather(op, input, outputShape);
+    case "pad":
+      return pad(op, input, outputShape);
     case "lrn":
-      return lrn(op, input);
+      return op.region === "within" ? lrnWithin(op, input) : lrn(op, input);
     case "concat":
       return concat(op, inputs, outputShape);
     case "softmax":

@@ -5,7 +5,7 @@
 
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { ShapedGraph, ShapedNode, ValueId } from "../graph/graph.ts";
-import type { Lrn } from "../graph/ops.ts";
+import type { Binary, Lrn, Matmul, Reduce, Reshape, Scale, Slice, Softmax, Unary } from "../graph/ops.ts";
 import type { Window } from "../graph/ops/window.ts";
 import type { Shape, Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
@@ -16,8 +16,8 @@ const irVersion = 10;
 /** TensorProto.DataType. */
 const dataTypes = { f32: 1, f16: 10 } as const;
 
-/** What a node's attribute may be: an integer, integers, or a real number. */
-type Attribute = number | readonly number[] | { readonly float: number };
+/** What a node's attribute may be: an integer, integers, a real number, or text. */
+type Attribute = number | readonly number[] | { readonly float: number } | string;
 
 interface OnnxNode {
   readonly type: string;
@@ -96,14 +96,15 @@ function translateToHalf(node: ShapedNode, spellLrn: boolean): OnnxNode[] {
       cast(wideOutput, halved(output), "f16"),
     ];
   }
-  return translate(node, spellLrn).map((each) => ({
-    ...each,
-    inputs: each.inputs.map(halved),
-    output: halved(each.output),
-  }));
+  return translate(node, spellLrn).flatMap((each) => {
+    // A real constant is float32 as ONNX writes it.
+    if (each.attributes && "value_float" in each.attributes)
+      return [each, cast(each.output, halved(each.output), "f16")];
+    return [{ ...each, inputs: each.inputs.map(halved), output: halved(each.output) }];
+  });
 }
 
-/** A node in ONNX's words; a fully connected layer takes two. */
+/** A node in ONNX's words; many take several. */
 function translate(node: ShapedNode, spellLrn: boolean): OnnxNode[] {
   const { op, inputs, output, parameters } = node;
   const withParameters = [...inputs, ...parameters.map(({ name }) => name)];
@@ -133,12 +134,47 @@ function translate(node: ShapedNode, spellLrn: boolean): OnnxNode[] {
       return [{ type: "Relu", inputs, output }];
     case "dropout":
       return [{ type: "Dropout", inputs, output }];
+    case "identity":
+      return [{ type: "Identity", inputs, output }];
+    case "constant":
+      return [{ type: "Identity", inputs: withParameters, output }];
+    case "reshape":
+      return reshapeNodes(node, op);
+    case "unary":
+      return unaryNodes(node, op);
+    case "binary":
+      return binaryNodes(node, op);
+    case "scale":
+      return scaleNodes(node, op);
+    case "matmul":
+      return matmulNodes(node, op);
+    case "reduce":
+      return reduceNodes(node, op);
+    case "transpose":
+      return [{ type: "Transpose", inputs, output, attributes: { perm: op.permutation } }];
+    case "slice":
+      return sliceNodes(node, op);
+    case "gather": {
+      const indices = integers(`${output}.indices`, op.indices);
+      const list = `${output}.list`;
+      return [
+        indices,
+        { type: "Gather", inputs: [...inputs, indices.output], output: list, attributes: { axis: op.axis } },
+        ...reshaped(list, node.outputShape, output),
+      ];
+    }
+    case "pad": {
+      const pads = integers(`${output}.pads`, [...op.before, ...op.after]);
+      const value = real(`${output}.value`, op.value);
+      const attributes = { mode: op.mode };
+      return [pads, value, { type: "Pad", inputs: [...inputs, pads.output, value.output], output, attributes }];
+    }
     case "lrn":
-      return spellLrn || op.size % 2 === 0 ? spelledLrn(node, op) : [lrnNode(node, op)];
+      return spellLrn || op.region === "within" || op.size % 2 === 0 ? spelledLrn(node, op) : [lrnNode(node, op)];
     case "concat":
       return [{ type: "Concat", inputs, output, attributes: { axis: op.axis } }];
     case "softmax":
-      return [{ type: "Softmax", inputs, output, attributes: { axis: op.axis } }];
+      return softmaxNodes(node, op);
     case "fully_connected": {
       const flat = `${output}.flat`;
       return [
@@ -156,19 +192,143 @@ function lrnNode({ inputs, output }: ShapedNode, { size, alpha, beta, k }: Lrn):
   return { type: "LRN", inputs, output, attributes };
 }
 
+/** An int64 constant of one axis. */
+function integers(output: string, value: readonly number[]): OnnxNode {
+  return { type: "Constant", inputs: [], output, attributes: { value_ints: value } };
+}
+
+/** A float32 constant without axes. */
+function real(output: string, value: number): OnnxNode {
+  return { type: "Constant", inputs: [], output, attributes: { value_float: { float: value } } };
+}
+
+/** `input` reshaped to `output`. */
+function reshaped(input: string, shape: Shape, output: string): OnnxNode[] {
+  const target = integers(`${output}.shape`, shape);
+  return [target, { type: "Reshape", inputs: [input, target.output], output }];
+}
+
+function reshapeNodes({ inputs, output }: ShapedNode, op: Reshape): OnnxNode[] {
+  switch (op.form) {
+    case "shape":
+      return reshaped(inputs[0], op.shape, output);
+    case "flatten":
+      return [{ type: "Flatten", inputs, output, attributes: { axis: op.axis } }];
+    case "squeeze":
+    case "unsqueeze": {
+      const axes = integers(`${output}.axes`, op.axes);
+      return [
+        axes,
+        { type: { squeeze: "Squeeze", unsqueeze: "Unsqueeze" }[op.form], inputs: [...inputs, axes.output], output },
+      ];
+    }
+    default:
+      return op satisfies never;
+  }
+}
+
+function unaryNodes({ inputs, output }: ShapedNode, op: Unary): OnnxNode[] {
+  switch (op.function) {
+    case "leaky_relu":
+      return [{ type: "LeakyRelu", inputs, output, attributes: { alpha: { float: op.slope } } }];
+    case "clip": {
+      const limits = [real(`${output}.min`, op.min), real(`${output}.max`, op.max)];
+      return [...limits, { type: "Clip", inputs: [...inputs, ...limits.map((limit) => limit.output)], output }];
+    }
+    default: {
+      const types = { abs: "Abs", exp: "Exp", log: "Log", neg: "Neg", sigmoid: "Sigmoid", sqrt: "Sqrt", tanh: "Tanh" };
+      return [{ type: types[op.function], inputs, output }];
+    }
+  }
+}
+
+function binaryNodes({ inputs, output }: ShapedNode, op: Binary): OnnxNode[] {
+  const types = { add: "Add", sub: "Sub", mul: "Mul", div: "Div", max: "Max", min: "Min", pow: "Pow" };
+  const node = { type: types[op.function], inputs, output };
+  if (op.function !== "add" || !op.scales) return [node];
+  const scaled = op.scales.flatMap((scale, index): OnnxNode[] => {
+    const factor = real(`${output}.scale${index}`, scale);
+    return [factor, { type: "Mul", inputs: [inputs[index], factor.output], output: `${output}.scaled${index}` }];
+  });
+  return [...scaled, { ...node, inputs: [`${output}.scaled0`, `${output}.scaled1`] }];
+}
+
+/** The weights get axes of 1 behind them, so that they broadcast along those of the input. */
+function scaleNodes({ inputs: [input], output, outputShape, parameters }: ShapedNode, op: Scale): OnnxNode[] {
+  const axis = op.axis < 0 ? op.axis + outputShape.length : op.axis;
+  const spread = parameters.flatMap(({ name, shape }) =>
+    reshaped(name, [...shape, ...outputShape.slice(axis + op.axes).map(() => 1)], `${output}.${name}`),
+  );
+  const [weight, bias] = parameters.map(({ name }) => `${output}.${name}`);
+  const product = bias === undefined ? output : `${output}.product`;
+  const scaled = [...spread, { type: "Mul", inputs: [input, weight], output: product }];
+  return bias === undefined ? scaled : [...scaled, { type: "Add", inputs: [product, bias], output }];
+}
+
+function matmulNodes({ inputs, inputShapes, output }: ShapedNode, op: Matmul): OnnxNode[] {
+  const flips = [op.transposeA, op.transposeB];
+  const operands = inputs.map((id, index) => (flips[index] ? `${output}.operand${index}` : id));
+  const transposes = inputs.flatMap((id, index): OnnxNode[] => {
+    if (!flips[index]) return [];
+    const axes = [...inputShapes[index].keys()];
+    const perm = [...axes.slice(0, -2), axes.length - 1, axes.length - 2];
+    return [{ type: "Transpose", inputs: [id], output: operands[index], attributes: { perm } }];
+  });
+  return [...transposes, { type: "MatMul", inputs: operands, output }];
+}
+
+function reduceNodes({ inputs, output }: ShapedNode, op: Reduce): OnnxNode[] {
+  const axes = integers(`${output}.axes`, op.axes);
+  const type = { mean: "ReduceMean", sum: "ReduceSum", max: "ReduceMax", min: "ReduceMin" }[op.function];
+  const attributes = { keepdims: flag(op.keepDims) };
+  return [axes, { type, inputs: [...inputs, axes.output], output, attributes }];
+}
+
+function sliceNodes({ inputs, output }: ShapedNode, { ranges }: Slice): OnnxNode[] {
+  const lists = [
+    integers(
+      `${output}.starts`,
+      ranges.map(({ start }) => start),
+    ),
+    integers(
+      `${output}.ends`,
+      ranges.map(({ end }) => end),
+    ),
+    integers(
+      `${output}.axes`,
+      ranges.map(({ axis }) => axis),
+    ),
+    integers(
+      `${output}.steps`,
+      ranges.map(({ step }) => step),
+    ),
+  ];
+  return [...lists, { type: "Slice", inputs: [...inputs, ...lists.map((list) => list.output)], output }];
+}
+
+function softmaxNodes({ inputs, output, outputShape }: ShapedNode, op: Softmax): OnnxNode[] {
+  const type = op.log ? "LogSoftmax" : "Softmax";
+  if (!op.trailing) return [{ type, inputs, output, attributes: { axis: op.axis } }];
+  const [flat, result] = [`${output}.flat`, `${output}.rows`];
+  return [
+    { type: "Flatten", inputs, output: flat, attributes: { axis: op.axis } },
+    { type, inputs: [flat], output: result, attributes: { axis: 1 } },
+    ...reshaped(result, outputShape, output),
+  ];
+}
+
 /**
  * LRN in terms of its definition: with channels laid out as rows, (1 / n) · Σ x² is an average of n rows; of an even
- * n, the greater part reaches up.
+ * n, the greater part reaches up. Within channels it is one of n × n pixels.
  */
-function spelledLrn({ inputs: [input], output, outputShape }: ShapedNode, { size, alpha, beta, k }: Lrn): OnnxNode[] {
+function spelledLrn(
+  { inputs: [input], output, outputShape }: ShapedNode,
+  { region, size, alpha, beta, k }: Lrn,
+): OnnxNode[] {
   const [batch, channels, height, width] = outputShape;
+  const within = region === "within";
   const part = (name: string) => `${output}.${name}`;
-  const constant = (name: string, attributes: Record<string, Attribute>): OnnxNode => ({
-    type: "Constant",
-    inputs: [],
-    output: part(name),
-    attributes,
-  });
+  const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
   const step = (type: string, inputs: string[], name: string, attributes = {}): OnnxNode => ({
     type,
     inputs,
@@ -176,16 +336,16 @@ function spelledLrn({ inputs: [input], output, outputShape }: ShapedNode, { size
     attributes,
   });
   return [
-    constant("rows", { value_ints: [batch, 1, channels, height * width] }),
-    constant("shape", { value_ints: outputShape }),
-    constant("alpha", { value_float: { float: alpha } }),
-    constant("beta", { value_float: { float: beta } }),
-    constant("k", { value_float: { float: k } }),
+    integers(part("rows"), within ? outputShape : [batch, 1, channels, height * width]),
+    integers(part("shape"), outputShape),
+    real(part("alpha"), alpha),
+    real(part("beta"), beta),
+    real(part("k"), k),
     step("Mul", [input, input], "squares"),
     step("Reshape", [part("squares"), part("rows")], "square_rows"),
     step("AveragePool", [part("square_rows")], "means", {
-      kernel_shape: [size, 1],
-      pads: [Math.floor((size - 1) / 2), 0, Math.ceil((size - 1) / 2), 0],
+      kernel_shape: [size, within ? size : 1],
+      pads: within ? [before, before, after, after] : [before, 0, after, 0],
       count_include_pad: 1,
     }),
     step("Mul", [part("means"), part("alpha")], "scaled"),
@@ -220,11 +380,13 @@ function writeNode(proto: BinaryWriter, { type, inputs, output, attributes = {} 
 }
 
 function writeAttribute(proto: BinaryWriter, name: string, value: Attribute): void {
-  const kinds = { float: 1, integer: 2, integers: 7 };
+  const kinds = { float: 1, integer: 2, text: 3, integers: 7 };
   proto.tag(1, WireType.LengthDelimited).string(name);
   const type = (kind: number) => proto.tag(20, WireType.Varint).int32(kind);
   if (typeof value === "number") {
     type(kinds.integer).tag(3, WireType.Varint).int64(value);
+  } else if (typeof value === "string") {
+    type(kinds.text).tag(4, WireType.LengthDelimited).string(value);
   } else if ("float" in value) {
     type(kinds.float).tag(2, WireType.Bit32).float(value.float);
   } else {

@@ -107,7 +107,7 @@ describe("what is refused", () => {
     [
       "negative pad",
       { ...squareWindow(3), pad: { top: 0, left: -1, bottom: 0, right: 0 } },
-      /is not from 0 to one less than the window/,
+      /its pad 0, 0, -1, 0 is not four whole numbers/,
     ],
     ["a window that finds no position", squareWindow(10, 2), /layer: a 10×10 window with stride 2×2 finds no position/],
   ])("%s", (_, window, message) => {

@@ -23,7 +23,7 @@ export function inferConv(subject: string, op: Conv, inputs: readonly Shape[]): 
       "correct the layer's attributes",
     );
   }
-  const [outHeight, outWidth] = slideWindow(subject, height, width, op, "floor");
+  const [outHeight, outWidth] = slideWindow(subject, height, width, op, "floor", true);
   const weight: ParameterRule = { role: "weight", shape: [outChannels, channels / groups, ...kernel] };
   return {
     output: [batch, outChannels, outHeight, outWidth],

@@ -1,6 +1,7 @@
 /**
- * Local response normalisation across channels: x / (k + (α / n) · Σ x²)^β, the sum over the n channels around x's
- * own (fewer at the ends). α is divided by n, as Caffe and ONNX do and Krizhevsky's paper does not.
+ * Local response normalisation: x / (k + (α / m) · Σ x²)^β. Across channels the sum is over the m = n channels around
+ * x's own (fewer at the ends); within a channel over the m = n² pixels around x (fewer at the borders). α is divided by
+ * m, as Caffe and ONNX do and Krizhevsky's paper does not.
  */
 
 import { EngineError } from "../../errors.ts";
@@ -9,7 +10,9 @@ import { type Inferred, onlyFeatureMap, shapeOnly } from "./op_rule.ts";
 
 export interface Lrn {
   readonly type: "lrn";
-  /** n: how many channels are summed over. An even n reaches one further up than down, as in ONNX. */
+  /** `across` channels unless given; `within` is Caffe's WITHIN_CHANNEL, whose k is always 1. */
+  readonly region?: "across" | "within";
+  /** n. An even one reaches one further up than down, as in ONNX. */
   readonly size: number;
   readonly alpha: number;
   readonly beta: number;
@@ -23,7 +26,7 @@ export function inferLrn(subject: string, op: Lrn, inputs: readonly Shape[]): In
   return shapeOnly(onlyFeatureMap(subject, inputs));
 }
 
-/** How many channels below and above its own a value's window reaches. */
+/** How many channels, or pixels, below and above its own a value's window reaches. */
 export function lrnReach(size: number): { below: number; above: number } {
   const below = Math.floor((size - 1) / 2);
   return { below, above: size - 1 - below };

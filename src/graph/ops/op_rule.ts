@@ -31,6 +31,19 @@ export function onlyInput(subject: string, inputs: readonly Shape[]): Shape {
   return inputs[0];
 }
 
+/** Both inputs of an op that takes two. */
+export function twoInputs(subject: string, inputs: readonly Shape[]): readonly [Shape, Shape] {
+  if (inputs.length !== 2) {
+    throw new EngineError("graph", subject, `it has ${inputs.length} inputs instead of 2`, "correct the graph");
+  }
+  return [inputs[0], inputs[1]];
+}
+
+/** An output of the only input's shape. */
+export function sameShapeAsInput(subject: string, inputs: readonly Shape[]): Inferred {
+  return shapeOnly(onlyInput(subject, inputs));
+}
+
 /** The only input of an op that works on feature maps. */
 export function onlyFeatureMap(subject: string, inputs: readonly Shape[]): readonly [number, number, number, number] {
   const shape = onlyInput(subject, inputs);
@@ -45,6 +58,15 @@ export function resolveAxis(subject: string, axis: number, rank: number): number
   const resolved = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(resolved) || resolved < 0 || resolved >= rank) {
     throw new EngineError("graph", subject, `axis ${axis} is not among its input's ${rank}`, "correct the graph");
+  }
+  return resolved;
+}
+
+/** Different axes, each resolved as by `resolveAxis`. */
+export function resolveAxes(subject: string, axes: readonly number[], rank: number): number[] {
+  const resolved = axes.map((axis) => resolveAxis(subject, axis, rank));
+  if (new Set(resolved).size !== resolved.length) {
+    throw new EngineError("graph", subject, `axes ${axes.join(", ")} name one twice`, "correct the graph");
   }
   return resolved;
 }

@@ -1,4 +1,4 @@
-/** Softmax along one axis. */
+/** Softmax along one axis, or over all from one on; or its logarithm. */
 
 import type { Shape } from "../tensor.ts";
 import { type Inferred, onlyInput, resolveAxis, shapeOnly } from "./op_rule.ts";
@@ -7,6 +7,10 @@ export interface Softmax {
   readonly type: "softmax";
   /** From the front, or negative from the back. */
   readonly axis: number;
+  /** Whether all axes from `axis` on are taken as one, as ONNX's operator sets before 13 do. */
+  readonly trailing?: boolean;
+  /** Whether the result is the logarithm (ONNX's LogSoftmax). */
+  readonly log?: boolean;
 }
 
 export function inferSoftmax(subject: string, op: Softmax, inputs: readonly Shape[]): Inferred {

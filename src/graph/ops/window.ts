@@ -66,9 +66,20 @@ export function windowCount(
   return (count - 1) * stride >= extent + padBefore ? count - 1 : count;
 }
 
-/** The (H, W) that a window slid over `height` × `width` gives; throws where that leaves nothing. */
-export function slideWindow(subject: string, height: number, width: number, window: Window, rounding: Rounding): Pair {
-  checkWindow(subject, window);
+/**
+ * The (H, W) that a window slid over `height` × `width` gives; throws where that leaves nothing.
+ *
+ * @param overPadding - whether a window may lie in the padding whole: a convolution's may, a pool finds nothing there
+ */
+export function slideWindow(
+  subject: string,
+  height: number,
+  width: number,
+  window: Window,
+  rounding: Rounding,
+  overPadding = false,
+): Pair {
+  checkWindow(subject, window, overPadding);
   const { kernel, stride, pad, dilation } = window;
   const outHeight = windowCount(height, kernel[0], stride[0], pad.top, pad.bottom, dilation[0], rounding);
   const outWidth = windowCount(width, kernel[1], stride[1], pad.left, pad.right, dilation[1], rounding);
@@ -83,7 +94,7 @@ export function slideWindow(subject: string, height: number, width: number, wind
   return [outHeight, outWidth];
 }
 
-function checkWindow(subject: string, { kernel, stride, pad, dilation }: Window): void {
+function checkWindow(subject: string, { kernel, stride, pad, dilation }: Window, overPadding: boolean): void {
   const wrong = (problem: string): never => {
     throw new EngineError("graph", subject, problem, "correct the layer's attributes");
   };
@@ -93,10 +104,13 @@ function checkWindow(subject: string, { kernel, stride, pad, dilation }: Window)
     }
   }
   const padded = [pad.top, pad.bottom, pad.left, pad.right];
+  if (!padded.every((value) => Number.isSafeInteger(value) && value >= 0)) {
+    wrong(`its pad ${padded.join(", ")} is not four whole numbers from 0`);
+  }
   const extents = [kernel[0], kernel[0], kernel[1], kernel[1]].map((extent, side) =>
     dilatedExtent(extent, dilation[side >> 1]),
   );
-  if (!padded.every((value, side) => Number.isSafeInteger(value) && value >= 0 && value < extents[side])) {
+  if (!overPadding && !padded.every((value, side) => value < extents[side])) {
     wrong(`its pad ${padded.join(", ")} is not from 0 to one less than the window`);
   }
 }

@@ -13,7 +13,7 @@ export const lrn = oneKernel<Lrn>({
   layer: ["threadCount", "channels", "pixels", ...placementFields, "alphaOverSize", "beta", "k"],
   floats: ["alphaOverSize", "beta", "k"],
   tiles: ["TILE_CHANNELS", "SIZE"],
-  accepts: () => true,
+  accepts: ({ op }) => op.region !== "within",
   launch({ layer, op, inputs, output, limits }) {
     const [images, channels, height, width] = inputs[0].shape;
     const pixels = height * width;

@@ -23,7 +23,7 @@ export const softmax = oneKernel<Softmax>({
     "outAxisStride",
   ],
   tiles: [],
-  accepts: () => true,
+  accepts: ({ op }) => !op.log && !op.trailing,
   launch({ layer, op, inputs: [input], output, limits }) {
     const axis = resolveAxis(layer, op.axis, output.shape.length);
     const inner = elementCount(output.shape.slice(axis + 1));

@@ -97,16 +97,30 @@ function toleranceOf(op: Op): number {
     case "pool_max":
     case "relu":
     case "dropout":
+    case "identity":
+    case "reshape":
+    case "constant":
     case "concat":
+    case "transpose":
+    case "slice":
+    case "gather":
+    case "pad":
       return 0; // values are chosen or copied, never computed
+    case "reduce":
+      return op.function === "max" || op.function === "min" ? 0 : 1e-6;
+    case "binary":
+      return op.function === "pow" ? 1e-5 : op.function === "max" || op.function === "min" ? 0 : 5e-7;
     case "pool_avg":
     case "pool_global_avg":
+    case "unary":
+    case "scale":
       return 1e-6;
     case "softmax":
     case "lrn":
       return 2e-6;
     case "conv":
     case "fully_connected":
+    case "matmul":
       return 5e-6;
     default:
       return op satisfies never;
@@ -122,18 +136,25 @@ function describe(op: Op): string {
     case "pool_avg":
       return `${describeWindow(op)} ${op.rounding}${op.countPadding ? " padding-counted" : ""}`;
     case "lrn":
-      return ` n${op.size} α${op.alpha} β${op.beta} k${op.k}`;
+      return ` n${op.size} α${op.alpha} β${op.beta} k${op.k}${op.region === "within" ? " within" : ""}`;
     case "concat":
-    case "softmax":
       return ` axis${op.axis}`;
+    case "softmax":
+      return ` axis${op.axis}${op.trailing ? "…" : ""}${op.log ? " log" : ""}`;
     case "fully_connected":
       return ` o${op.outFeatures}${op.bias ? " bias" : ""}`;
+    case "scale":
+      return ` axis${op.axis}+${op.axes}${op.bias ? " bias" : ""}`;
     case "pool_global_avg":
     case "relu":
     case "dropout":
+    case "identity":
       return "";
-    default:
-      return op satisfies never;
+    default: {
+      // The others are told by their attributes as they stand.
+      const attributes = Object.fromEntries(Object.entries(op).filter(([name]) => name !== "type"));
+      return ` ${JSON.stringify(attributes).replace(/[{}"]/g, "").replaceAll(":", " ")}`;
+    }
   }
 }
 
