@@ -11,6 +11,7 @@ import { kernelNamed } from "../plan/registry.ts";
 import { bufferUsage, mapModeRead } from "./constants.ts";
 import { guarded } from "./errors.ts";
 import type { ParameterBuffers } from "./parameters.ts";
+import { Patience } from "./patience.ts";
 import type { PipelineCache } from "./pipelines.ts";
 
 /** Told after each pipeline that is ready. */
@@ -41,6 +42,8 @@ export class Program {
   private readonly layers: GPUBuffer;
   private readonly dispatches: readonly Dispatch[];
   private readonly outputs: Readback;
+  private readonly patience = new Patience();
+  private readonly timedPatience = new Patience();
 
   private constructor(
     device: GPUDevice,
@@ -175,7 +178,7 @@ export class Program {
     });
     try {
       await checked;
-      await value.readable.mapAsync(mapModeRead);
+      await this.timedPatience.await(() => value.readable.mapAsync(mapModeRead));
       const stamps = new BigUint64Array(value.readable.getMappedRange());
       return dispatches.map((_, step) => Number(stamps[step * 2 + 1] - stamps[step * 2]));
     } finally {
@@ -199,7 +202,7 @@ export class Program {
       this.encode(encoder, readback);
       device.queue.submit([encoder.finish()]);
     });
-    const mapped = readback.buffer.mapAsync(mapModeRead);
+    const mapped = this.patience.await(() => readback.buffer.mapAsync(mapModeRead));
     // Both must settle before the buffer is touched again, whichever of them fails.
     const [faults] = await Promise.allSettled([checked, mapped]);
     if (faults.status === "rejected") {
