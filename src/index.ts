@@ -68,7 +68,19 @@ export { recogniseWeights } from "./weights/recognise.ts";
 export { seededWeights } from "./weights/seed.ts";
 
 // From a picture to the network's input, and from its output to names.
+export {
+  type Crop,
+  CROP_COUNTS,
+  type CropCount,
+  cropCount,
+  cropsOf,
+  cutCrop,
+  PROTOCOLS,
+  type Protocol,
+  protocolOf,
+} from "./image/crops.ts";
 export { CHANNEL_MEANS, INPUT_SIDE, preprocess, type Recipe, RECIPES } from "./image/preprocess.ts";
-export type { RgbImage } from "./image/resize.ts";
+export type { Rectangle, RgbImage, Size } from "./image/resize.ts";
+export { sampleCrops, type Sampling } from "./image/sampling.ts";
 export { IMAGENET_LABELS, type Label } from "./labels/imagenet.ts";
 export { labelOf, parseLabels, type Ranked, topK } from "./labels/labels.ts";

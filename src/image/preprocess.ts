@@ -43,7 +43,7 @@ export function frame(recipe: Recipe, picture: Size, side = INPUT_SIDE): Framing
 }
 
 function resizedSize(recipe: Recipe, picture: Size, side: number): Size {
-  const withMargin = divideHalfUp(side * 256, 224);
+  const withMargin = scaledSide(256, side);
   switch (recipe) {
     case "squash224":
       return { width: side, height: side };
@@ -52,6 +52,11 @@ function resizedSize(recipe: Recipe, picture: Size, side: number): Size {
     case "short256":
       return shorterSideTo(picture, withMargin);
   }
+}
+
+/** What a length in pixels that goes with an input of 224×224 becomes for one of `side`×`side`, rounded half up. */
+export function scaledSide(length: number, side: number): number {
+  return divideHalfUp(length * side, INPUT_SIDE);
 }
 
 /** The size of a picture whose shorter side is made `side`, the longer one in proportion, rounded half up. */

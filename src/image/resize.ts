@@ -46,7 +46,7 @@ export interface Resampling {
 }
 
 /** For each wanted pixel along one axis: the two source pixels, and how far it lies from the first to the second. */
-interface Taps {
+export interface Taps {
   readonly first: Int32Array;
   readonly second: Int32Array;
   readonly fraction: Float64Array;
@@ -64,34 +64,75 @@ export function resample(image: RgbImage, resampling: Resampling, target: Float3
   checkImage(image);
   checkInside("source rectangle", source, image);
   checkInside("crop window", window, size);
-  const plane = window.width * window.height;
-  if (!Number.isInteger(offset) || offset < 0 || offset + 3 * plane > target.length) {
-    throw new EngineError(
-      "usage",
-      "resize",
-      `3 planes of ${window.width}×${window.height} from element ${offset} on do not fit into ${target.length} elements`,
-      "give a larger array",
-    );
-  }
+  checkRoom(target, offset, window);
   const columns = tapsAlong(source.width, size.width, window.x, window.width);
   const rows = tapsAlong(source.height, size.height, window.y, window.height);
-  const { data } = image;
+  const raster: Raster = {
+    data: image.data,
+    origin: (source.y * image.width + source.x) * 3,
+    row: image.width * 3,
+    column: 3,
+    channel: 1,
+  };
+  interpolate(raster, columns, rows, mirrored, target, offset);
+}
 
-  for (let y = 0; y < window.height; y++) {
-    const upper = ((source.y + rows.first[y]) * image.width + source.x) * 3;
-    const lower = ((source.y + rows.second[y]) * image.width + source.x) * 3;
+/**
+ * Resizes three planes (3, from.height, from.width) whole, as `resample` writes them, by the same rule: planes
+ * (3, to.height, to.width) go into `target` from element `offset` on.
+ * @throws EngineError `usage` where they do not lie in `target`.
+ */
+export function resamplePlanes(
+  planes: Float32Array,
+  from: Size,
+  to: Size,
+  mirrored: boolean,
+  target: Float32Array,
+  offset: number,
+): void {
+  checkRoom(target, offset, to);
+  const columns = tapsAlong(from.width, to.width, 0, to.width);
+  const rows = tapsAlong(from.height, to.height, 0, to.height);
+  const raster: Raster = { data: planes, origin: 0, row: from.width, column: 1, channel: from.width * from.height };
+  interpolate(raster, columns, rows, mirrored, target, offset);
+}
+
+/** Where the values of a picture lie: the first one, and the elements from it to its neighbours. */
+interface Raster {
+  readonly data: Uint8Array | Uint8ClampedArray | Float32Array;
+  readonly origin: number;
+  readonly row: number;
+  readonly column: number;
+  readonly channel: number;
+}
+
+/** Writes three planes of a pixel for each row's and column's taps. */
+function interpolate(
+  { data, origin, row, column, channel }: Raster,
+  columns: Taps,
+  rows: Taps,
+  mirrored: boolean,
+  target: Float32Array,
+  offset: number,
+): void {
+  const width = columns.first.length;
+  const height = rows.first.length;
+  const plane = width * height;
+  for (let y = 0; y < height; y++) {
+    const upper = origin + rows.first[y] * row;
+    const lower = origin + rows.second[y] * row;
     const down = rows.fraction[y];
-    const rowStart = offset + y * window.width;
-    for (let x = 0; x < window.width; x++) {
-      const left = columns.first[x] * 3;
-      const right = columns.second[x] * 3;
+    const rowStart = offset + y * width;
+    for (let x = 0; x < width; x++) {
+      const left = columns.first[x] * column;
+      const right = columns.second[x] * column;
       const across = columns.fraction[x];
-      let out = rowStart + (mirrored ? window.width - 1 - x : x);
-      for (let channel = 0; channel < 3; channel++) {
-        const upperLeft = data[upper + left + channel];
-        const lowerLeft = data[lower + left + channel];
-        const top = upperLeft + (data[upper + right + channel] - upperLeft) * across;
-        const bottom = lowerLeft + (data[lower + right + channel] - lowerLeft) * across;
+      let out = rowStart + (mirrored ? width - 1 - x : x);
+      for (let of = 0; of < 3 * channel; of += channel) {
+        const upperLeft = data[upper + left + of];
+        const lowerLeft = data[lower + left + of];
+        const top = upperLeft + (data[upper + right + of] - upperLeft) * across;
+        const bottom = lowerLeft + (data[lower + right + of] - lowerLeft) * across;
         target[out] = top + (bottom - top) * down;
         out += plane;
       }
@@ -100,7 +141,7 @@ export function resample(image: RgbImage, resampling: Resampling, target: Float3
 }
 
 /** The taps of the pixels `start` … `start + count − 1` of an axis of `extent` pixels resized to `size`. */
-function tapsAlong(extent: number, size: number, start: number, count: number): Taps {
+export function tapsAlong(extent: number, size: number, start: number, count: number): Taps {
   const first = new Int32Array(count);
   const second = new Int32Array(count);
   const fraction = new Float64Array(count);
@@ -116,7 +157,7 @@ function tapsAlong(extent: number, size: number, start: number, count: number): 
   return { first, second, fraction };
 }
 
-function checkImage(image: RgbImage): void {
+export function checkImage(image: RgbImage): void {
   const { width, height, data } = image;
   if (!isExtent(width) || !isExtent(height) || data.length !== width * height * 3) {
     throw new EngineError(
@@ -128,7 +169,18 @@ function checkImage(image: RgbImage): void {
   }
 }
 
-function checkInside(what: string, inner: Rectangle, outer: Size): void {
+function checkRoom(target: Float32Array, offset: number, { width, height }: Size): void {
+  if (!Number.isInteger(offset) || offset < 0 || offset + 3 * width * height > target.length) {
+    throw new EngineError(
+      "usage",
+      "resize",
+      `3 planes of ${width}×${height} from element ${offset} on do not fit into ${target.length} elements`,
+      "give a larger array",
+    );
+  }
+}
+
+export function checkInside(what: string, inner: Rectangle, outer: Size): void {
   const inside = (start: number, extent: number, limit: number): boolean =>
     Number.isInteger(start) && start >= 0 && isExtent(extent) && isExtent(limit) && start + extent <= limit;
   if (!inside(inner.x, inner.width, outer.width) || !inside(inner.y, inner.height, outer.height)) {

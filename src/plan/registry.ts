@@ -8,6 +8,7 @@ import { convDirect } from "./kernels/conv_direct.ts";
 import { convDirectSubgroup } from "./kernels/conv_direct_subgroup.ts";
 import { convPointwise, convPointwiseSubgroup, convPointwiseVec4 } from "./kernels/conv_pointwise.ts";
 import { convWinograd2, convWinograd4 } from "./kernels/conv_winograd.ts";
+import { crop } from "./kernels/crop.ts";
 import { fullyConnected } from "./kernels/fully_connected.ts";
 import { lrn } from "./kernels/lrn.ts";
 import { poolAvg, poolGlobalAvg, poolMax, poolMaxRows } from "./kernels/pool.ts";
@@ -39,8 +40,8 @@ const typed = [
 /** `candidates` gives an algorithm only problems of its own op. */
 export const algorithms = typed as unknown as readonly Algorithm[];
 
-/** Every kernel that some algorithm uses. */
-export const kernels: readonly Kernel[] = [...new Set(algorithms.flatMap((algorithm) => algorithm.kernels))];
+/** Every kernel: those that some algorithm uses, and the one that cuts pictures for the network. */
+export const kernels: readonly Kernel[] = [...new Set(algorithms.flatMap((algorithm) => algorithm.kernels)), crop];
 
 /** The kernel named `name`; throws EngineError "gpu" where there is none. */
 export function kernelNamed(name: string): Kernel {
