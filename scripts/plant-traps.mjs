@@ -107,6 +107,13 @@ const TRAPS = [
     test: "test/kernels/conv.test.ts",
   },
   {
+    name: "a stray write past a slice: columns of a blocked product",
+    file: "kernels/conv_gemm.wgsl",
+    find: "if (column[v] < columns) {",
+    plant: "if (true) {",
+    test: "test/kernels/conv.test.ts",
+  },
+  {
     name: "a stray write past a slice: rows of a Winograd tile",
     file: "kernels/winograd2_output.wgsl",
     find: "if (top + y < layer.height && left + x < layer.width) {",

@@ -6,6 +6,7 @@ import type { Algorithm, Kernel, Problem } from "./kernel.ts";
 import { concat } from "./kernels/concat.ts";
 import { convDirect } from "./kernels/conv_direct.ts";
 import { convDirectSubgroup } from "./kernels/conv_direct_subgroup.ts";
+import { convGemms, convGemmSplits } from "./kernels/conv_gemm.ts";
 import { convPointwise, convPointwiseSubgroup, convPointwiseVec4 } from "./kernels/conv_pointwise.ts";
 import { convWinograd2, convWinograd4 } from "./kernels/conv_winograd.ts";
 import { crop } from "./kernels/crop.ts";
@@ -24,6 +25,8 @@ const typed = [
   convPointwiseSubgroup,
   convDirect,
   convDirectSubgroup,
+  ...convGemms,
+  ...convGemmSplits,
   convWinograd4,
   convWinograd2,
   poolMaxRows,

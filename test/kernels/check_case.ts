@@ -27,6 +27,8 @@ export interface CheckOptions {
   readonly relu?: boolean;
   /** The algorithm to run; all that accept the case unless given. */
   readonly only?: string;
+  /** Of algorithms that use the same kernel with other tiles, the one whose turn it is; all unless given. */
+  readonly turn?: number | undefined;
 }
 
 /** Fails with every parameter of the case, the algorithm, the placement and the seed. Gives the algorithms that ran. */
@@ -44,7 +46,7 @@ export async function checkCase(gpu: TestGpu, opCase: OpCase, options: CheckOpti
       relu,
       limitsFor(opCase, placement, relu, { ...gpu.limits, ...limits }),
     );
-    for (const algorithm of candidates(problem)) {
+    for (const algorithm of takeTurns(candidates(problem), options.turn)) {
       if (options.only !== undefined && algorithm.name !== options.only) continue;
       ran.add(algorithm.name);
       const context = [
@@ -61,6 +63,16 @@ export async function checkCase(gpu: TestGpu, opCase: OpCase, options: CheckOpti
     }
   }
   return [...ran];
+}
+
+/** The algorithms whose turn it is among those that differ in their tiles alone. */
+function takeTurns(all: readonly Algorithm[], turn: number | undefined): readonly Algorithm[] {
+  if (turn === undefined) return all;
+  const kernelsOf = ({ kernels }: Algorithm) => kernels.map(({ name }) => name).join();
+  return all.filter((algorithm) => {
+    const alike = all.filter((each) => kernelsOf(each) === kernelsOf(algorithm));
+    return alike[turn % alike.length] === algorithm;
+  });
 }
 
 /**

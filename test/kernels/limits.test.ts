@@ -1,8 +1,13 @@
 /** Kernels at the edge of what devices allow: small workgroups, and more workgroups than fit in one dimension. */
 
 import { describe, expect, test } from "vitest";
+import { openAdapter } from "../../src/node/dawn.ts";
+import { kernelsOnDisk } from "../../src/node/kernels.ts";
+import { defaultLimits, type PlanLimits } from "../../src/plan/limits.ts";
 import { algorithms, candidates } from "../../src/plan/registry.ts";
-import { casesOf } from "../support/cases.ts";
+import { limitsOf } from "../../src/webgpu/device.ts";
+import { PipelineCache } from "../../src/webgpu/pipelines.ts";
+import { casesOf, type OpCase } from "../support/cases.ts";
 import { describeGpu, useGpu } from "../support/gpu.ts";
 import { channelPlacement, oddPlacement, problemOf } from "../support/run_kernel.ts";
 import { checkCase, runsOn } from "./check_case.ts";
@@ -13,17 +18,56 @@ describeGpu("kernels on the GPU within limits", () => {
   describe.each(["maxComputeWorkgroupSizeX", "maxComputeInvocationsPerWorkgroup"] as const)("%s", (limit) => {
     test.each([16, 50, 128])("%i", async (most) => {
       const limits = { [limit]: most };
+      const problem = (each: OpCase, tighter = {}) =>
+        problemOf(each, channelPlacement, false, { ...gpu.limits, ...tighter });
       for (const algorithm of algorithms.filter((each) => runsOn(each, gpu.limits))) {
+        const accepted = (tighter: Partial<PlanLimits>) =>
+          casesOf([algorithm.op], ["awkward"]).filter((each) => candidates(problem(each, tighter)).includes(algorithm));
         // Of the cases that it accepts, the one nearest to some hundred threads.
-        const [small] = casesOf([algorithm.op], ["awkward"])
-          .filter((each) => candidates(problemOf(each, channelPlacement, false, gpu.limits)).includes(algorithm))
-          .sort((a, b) => Math.abs(a.bytes - 4000) - Math.abs(b.bytes - 4000));
-        const placements = [channelPlacement];
-        expect(await checkCase(gpu, small, { limits, placements, only: algorithm.name })).toEqual([algorithm.name]);
-        const problem = problemOf(small, channelPlacement, false, { ...gpu.limits, ...limits });
-        for (const { values } of algorithm.launch(problem)) expect(values.workgroupSize).toBeLessThanOrEqual(most);
+        const [small] = accepted(limits).sort((a, b) => Math.abs(a.bytes - 4000) - Math.abs(b.bytes - 4000));
+        if (small) {
+          const placements = [channelPlacement];
+          expect(await checkCase(gpu, small, { limits, placements, only: algorithm.name })).toEqual([algorithm.name]);
+          for (const { values } of algorithm.launch(problem(small, limits))) {
+            expect(values.workgroupSize).toBeLessThanOrEqual(most);
+          }
+        } else {
+          // What has workgroups of one size is no candidate where they are too large.
+          const sizes = algorithm.launch(problem(accepted({})[0])).map(({ values }) => values.workgroupSize);
+          expect(Math.max(...sizes), algorithm.name).toBeGreaterThan(most);
+        }
       }
     });
+  });
+
+  test("a device with no more workgroup memory than every WebGPU device has compiles what it is a candidate for", async () => {
+    const { maxComputeWorkgroupStorageSize } = defaultLimits;
+    const adapter = await openAdapter();
+    const device = await adapter.requestDevice({
+      requiredLimits: { maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup: 256 },
+      requiredFeatures: [...gpu.device.features].filter((feature) => feature === "subgroups") as GPUFeatureName[],
+    });
+    try {
+      const pipelines = new PipelineCache(device, kernelsOnDisk);
+      const limits = { ...limitsOf(device), maxComputeWorkgroupStorageSize };
+      const compiled = new Set<string>();
+      for (const each of casesOf([...new Set(algorithms.map(({ op }) => op))], ["awkward"])) {
+        const problem = problemOf(each, channelPlacement, false, limits);
+        for (const algorithm of candidates(problem).filter(({ name }) => !compiled.has(name))) {
+          compiled.add(algorithm.name);
+          for (const { kernel, values } of algorithm.launch(problem)) {
+            const pick = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, values[name]]));
+            await pipelines.get({ kernel: kernel.name, constants: pick(kernel.constants), tiles: pick(kernel.tiles) });
+          }
+        }
+      }
+      expect(compiled).toContain("conv_gemm_32x32");
+      expect(compiled).not.toContain("conv_gemm_128x64");
+    } finally {
+      device.destroy();
+      // What Dawn needs of it must last as long as the device.
+      expect(adapter.limits.maxComputeWorkgroupStorageSize).toBeGreaterThanOrEqual(maxComputeWorkgroupStorageSize);
+    }
   });
 
   describe("more than 65,535 workgroups where a dimension takes no more", () => {
@@ -34,8 +78,8 @@ describeGpu("kernels on the GPU within limits", () => {
       (each) => each.op.type !== "softmax" || each.op.axis !== 0,
     );
 
-    test.each(cases.map((each) => [each.name, each] as const))("%s", async (_, each) => {
-      await checkCase(gpu, each, { limits, placements: [oddPlacement] });
+    test.each(cases.map((each, turn) => [each.name, each, turn] as const))("%s", async (_, each, turn) => {
+      await checkCase(gpu, each, { limits, placements: [oddPlacement], turn });
       const problem = problemOf(each, oddPlacement, false, { ...gpu.limits, ...limits });
       for (const algorithm of candidates(problem)) {
         const counts = algorithm.launch(problem).map(({ workgroups: [x, y, z] }) => x * y * z);

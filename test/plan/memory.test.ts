@@ -52,7 +52,11 @@ describe("arena", () => {
 });
 
 /** Devices whose plans use the plain algorithms, and those that take memory beside the layers' own. */
-const devices = [defaultLimits, { ...defaultLimits, subgroup: { min: 8, max: 8 } }];
+const devices = [
+  defaultLimits,
+  { ...defaultLimits, subgroup: { min: 8, max: 8 } },
+  { ...defaultLimits, subgroup: { min: 32, max: 32 } },
+];
 
 describe.each([true, false])("every value is where it is read, fuse: %s", (fuse) => {
   test("in random graphs", () => {

@@ -7,6 +7,18 @@ import { planGraph } from "../../src/plan/planner.ts";
 
 const limits = { ...defaultLimits, subgroup: { min: 8, max: 8 } };
 
+test("a product in parts moves its input, weights and output once, and the parts to and fro", () => {
+  const wide = { ...defaultLimits, subgroup: { min: 32, max: 32 } };
+  const { steps } = planGraph(inferShapesForBatch(googLeNet(), 1), wide);
+  const [product, sum] = steps.filter(({ name }) => name.startsWith("inception_5b/3x3 "));
+  const { parts } = product.layer;
+  expect([product.kernel, sum.kernel, parts > 1]).toEqual(["conv_gemm", "sum_parts", true]);
+  const [input, weights, output] = [192 * 49, 384 * 192 * 9, 384 * 49];
+  expect(product.bytes).toBe(4 * (input + weights + parts * output));
+  expect(sum.bytes).toBe(4 * (parts * output + 384 + output));
+  expect([product.macs, sum.macs]).toEqual([384 * 49 * 192 * 9, 0]);
+});
+
 describe.each([1, 2])("at batch %s", (batch) => {
   const { steps } = planGraph(inferShapesForBatch(googLeNet(), batch), limits);
 

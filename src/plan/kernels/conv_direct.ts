@@ -69,18 +69,27 @@ export const convDirect = oneKernel<Conv>({
   },
 });
 
-/** The fields of `Layer` that say what a convolution is, for every kernel that slides a window. */
-export function convLayer({ op, inputs, output }: Problem<Conv>) {
-  const [, channels, inHeight, inWidth] = inputs[0].shape;
-  const [, , outHeight, outWidth] = output.shape;
-  const { groups, kernel, stride, dilation, pad } = op;
+/** The fields of `Layer` that say what a convolution is, for every kernel that slides a window over groups. */
+export function convLayer(problem: Problem<Conv>) {
+  const { op, inputs } = problem;
+  const { groups } = op;
   return {
-    ...placement(inputs[0], output),
-    inChannels: channels / groups,
-    inHeight,
-    inWidth,
+    ...windowLayer(problem),
+    inChannels: inputs[0].shape[1] / groups,
     groups,
     outChannels: op.outChannels / groups,
+  };
+}
+
+/** Those of them that hang on neither channels nor groups. */
+export function windowLayer({ op, inputs, output }: Problem<Conv>) {
+  const [, , inHeight, inWidth] = inputs[0].shape;
+  const [, , outHeight, outWidth] = output.shape;
+  const { kernel, stride, dilation, pad } = op;
+  return {
+    ...placement(inputs[0], output),
+    inHeight,
+    inWidth,
     outHeight,
     outWidth,
     kernelHeight: kernel[0],

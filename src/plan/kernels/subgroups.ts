@@ -19,6 +19,11 @@ export function broadcastPreference({ subgroup }: PlanLimits): number {
   return subgroup !== undefined && subgroup.max <= 16 ? 1 : 0;
 }
 
+/** Whether the device is known to be a GPU as most are, of 32 lanes and more that load together. */
+export function hasWideSubgroups({ subgroup }: PlanLimits): boolean {
+  return subgroup !== undefined && subgroup.max >= 32;
+}
+
 /** Workgroups of one subgroup, so that as few lanes as possible idle behind the last pixel. */
 export function broadcastWorkgroupSize({ subgroup }: PlanLimits): number {
   return Math.max(subgroup?.max ?? 0, holders);

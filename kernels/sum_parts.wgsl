@@ -1,0 +1,50 @@
+// Last of two steps of a convolution in parts of its depth (split-K): adds up the parts' sums, with bias and optional
+// ReLU.
+//
+// input   (parts, N, channels, pixels)
+// bias    (channels)
+// output  (N, channels, pixels), each image contiguous from outOffset + n · outStride
+//
+// One thread makes one output, pixels fastest, and adds the parts in their order: so many loads for one store, all of
+// them side by side with the neighbours'.
+
+alias Element = f32;
+
+override workgroupSize: u32 = 64u;
+override relu: bool;
+
+struct Layer {
+  threadCount: u32,
+  parts: u32,
+  channels: u32,
+  pixels: u32,
+  outOffset: u32,
+  outStride: u32,
+}
+
+@group(0) @binding(0) var<storage, read_write> input: array<Element>;
+@group(0) @binding(1) var<storage, read> bias: array<Element>;
+@group(0) @binding(2) var<storage, read_write> output: array<Element>;
+@group(0) @binding(3) var<uniform> layer: Layer;
+
+@compute @workgroup_size(workgroupSize)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let thread = (workgroup.x + workgroups.x * (workgroup.y + workgroups.y * workgroup.z)) * workgroupSize + lane;
+  if (thread >= layer.threadCount) {
+    return;
+  }
+  let image = thread / (layer.channels * layer.pixels);
+  let within = thread % (layer.channels * layer.pixels);
+  var value = f32(bias[within / layer.pixels]);
+  for (var part = 0u; part < layer.parts; part++) {
+    value += f32(input[part * layer.threadCount + thread]);
+  }
+  if (relu) {
+    value = select(value, 0, value < 0);
+  }
+  output[layer.outOffset + image * layer.outStride + within] = Element(value);
+}
