@@ -8,7 +8,7 @@ import { convDirect } from "./kernels/conv_direct.ts";
 import { convDirectSubgroup } from "./kernels/conv_direct_subgroup.ts";
 import { convGemms, convGemmSplits } from "./kernels/conv_gemm.ts";
 import { convPointwise, convPointwiseSubgroup, convPointwiseVec4 } from "./kernels/conv_pointwise.ts";
-import { convWinograd2, convWinograd4 } from "./kernels/conv_winograd.ts";
+import { convWinograds } from "./kernels/conv_winograd.ts";
 import { crop } from "./kernels/crop.ts";
 import { fullyConnected } from "./kernels/fully_connected.ts";
 import { lrn } from "./kernels/lrn.ts";
@@ -27,8 +27,7 @@ const typed = [
   convDirectSubgroup,
   ...convGemms,
   ...convGemmSplits,
-  convWinograd4,
-  convWinograd2,
+  ...convWinograds,
   poolMaxRows,
   poolMax,
   poolAvg,

@@ -27,7 +27,7 @@ export interface CheckOptions {
   readonly relu?: boolean;
   /** The algorithm to run; all that accept the case unless given. */
   readonly only?: string;
-  /** Of algorithms that use the same kernel with other tiles, the one whose turn it is; all unless given. */
+  /** Of algorithms that begin with the same kernel, the one whose turn it is; all unless given. */
   readonly turn?: number | undefined;
 }
 
@@ -65,12 +65,11 @@ export async function checkCase(gpu: TestGpu, opCase: OpCase, options: CheckOpti
   return [...ran];
 }
 
-/** The algorithms whose turn it is among those that differ in their tiles alone. */
+/** The algorithms whose turn it is among those that begin with the same kernel. */
 function takeTurns(all: readonly Algorithm[], turn: number | undefined): readonly Algorithm[] {
   if (turn === undefined) return all;
-  const kernelsOf = ({ kernels }: Algorithm) => kernels.map(({ name }) => name).join();
   return all.filter((algorithm) => {
-    const alike = all.filter((each) => kernelsOf(each) === kernelsOf(algorithm));
+    const alike = all.filter(({ kernels }) => kernels[0] === algorithm.kernels[0]);
     return alike[turn % alike.length] === algorithm;
   });
 }

@@ -10,13 +10,13 @@ import type { Conv } from "../../graph/ops.ts";
 import { type Algorithm, imageElements, type Kernel, type Launch, type Problem, threadPerTile } from "../kernel.ts";
 import { largestBuffer } from "../limits.ts";
 import { bytesPerElement, type View, type WinogradSize } from "../plan.ts";
-import { kernelsOfProducts, launchPreferred } from "./product.ts";
+import { inBlocks, inRegisters, type ProductChoice } from "./product.ts";
 import { broadcastPreference } from "./subgroups.ts";
 
 /** Fewer tiles than these, the columns of the products, leave most of the products' register tiles empty. */
 const fewTiles = 49;
 
-/** Output channels are parted at multiples of this, which every product kernel's tiles divide. */
+/** Output channels are parted at multiples of this, which most products' tiles divide; the others' are padded. */
 const channelBlock = 32;
 
 const tileFields = ["rowTiles", "columnTiles", "firstTile", "tiles"] as const;
@@ -68,32 +68,41 @@ function parts(total: number, most: number): Part[] {
   }));
 }
 
-function winograd(size: WinogradSize): Algorithm<Conv> {
-  const inputKernel: Kernel = {
-    name: `winograd${size}_input`,
-    bindings: [
-      { name: "input", access: "read_write" },
-      { name: "output", access: "read_write" },
-    ],
-    constants: ["workgroupSize"],
-    layer: ["threadCount", "channels", "height", "width", "inOffset", "inStride", "padTop", "padLeft", ...tileFields],
-    tiles: [],
-  };
-  const outputKernel: Kernel = {
-    name: `winograd${size}_output`,
-    bindings: [
-      { name: "input", access: "read_write" },
-      { name: "bias", access: "read" },
-      { name: "output", access: "read_write" },
-    ],
-    constants: ["workgroupSize", "relu"],
-    layer: ["threadCount", "channels", "firstChannel", "height", "width", "outOffset", "outStride", ...tileFields],
-    tiles: [],
-  };
+/** The first and the last step. */
+function transformKernels(size: WinogradSize): { readonly input: Kernel; readonly output: Kernel } {
   return {
-    name: `conv_winograd${size}`,
+    input: {
+      name: `winograd${size}_input`,
+      bindings: [
+        { name: "input", access: "read_write" },
+        { name: "output", access: "read_write" },
+      ],
+      constants: ["workgroupSize"],
+      layer: ["threadCount", "channels", "height", "width", "inOffset", "inStride", "padTop", "padLeft", ...tileFields],
+      tiles: [],
+    },
+    output: {
+      name: `winograd${size}_output`,
+      bindings: [
+        { name: "input", access: "read_write" },
+        { name: "bias", access: "read" },
+        { name: "output", access: "read_write" },
+      ],
+      constants: ["workgroupSize", "relu"],
+      layer: ["threadCount", "channels", "firstChannel", "height", "width", "outOffset", "outStride", ...tileFields],
+      tiles: [],
+    },
+  };
+}
+
+const transforms = { 2: transformKernels(2), 4: transformKernels(4) } as const;
+
+function winograd(name: string, size: WinogradSize, products: ProductChoice): Algorithm<Conv> {
+  const { input: inputKernel, output: outputKernel } = transforms[size];
+  return {
+    name,
     op: "conv",
-    kernels: [inputKernel, ...kernelsOfProducts, outputKernel],
+    kernels: [inputKernel, ...products.kernels, outputKernel],
     // F(4×4) multiplies by up to 8 and adds values of both signs: it loses a digit.
     ...(size === 4 ? { tolerance: 3e-5 } : {}),
     accepts(problem) {
@@ -101,12 +110,13 @@ function winograd(size: WinogradSize): Algorithm<Conv> {
       return (
         kernel.every((extent) => extent === 3) &&
         [...stride, ...dilation, groups].every((extent) => extent === 1) &&
+        products.accepts(problem.limits) &&
         tiling(problem, size).fits
       );
     },
     preference(problem) {
       if (tiling(problem, size).mostTiles < fewTiles) return -1;
-      return broadcastPreference(problem.limits) > 0 ? size : -1;
+      return products === inRegisters && broadcastPreference(problem.limits) > 0 ? size : -1;
     },
     scratch(problem) {
       const { channels, mostChannels, tileBytes, mostTiles } = tiling(problem, size);
@@ -117,7 +127,7 @@ function winograd(size: WinogradSize): Algorithm<Conv> {
       return parts(total, mostTiles).flatMap((tiles) => [
         transformInput(problem, size, inputKernel, tiles),
         ...parts(outChannels, mostChannels).flatMap((channels) => [
-          multiply(problem, size, tiles, channels),
+          multiply(problem, size, products, tiles, channels),
           transformOutput(problem, size, outputKernel, tiles, channels),
         ]),
       ]);
@@ -157,13 +167,19 @@ function transformInput(problem: Problem<Conv>, size: WinogradSize, kernel: Kern
 }
 
 /** One product a frequency; its direct equivalent counts as the layer's multiply-accumulates. */
-function multiply(problem: Problem<Conv>, size: WinogradSize, tiles: Part, outChannels: Part): Launch {
+function multiply(
+  problem: Problem<Conv>,
+  size: WinogradSize,
+  products: ProductChoice,
+  tiles: Part,
+  outChannels: Part,
+): Launch {
   const { layer, inputs, output, limits } = problem;
   const { channels, frequencies, tileBytes, total } = tiling(problem, size);
   const [, , height, width] = output.shape;
   const scratchBytes = (channels + outChannels.count) * tiles.count * tileBytes;
   return {
-    ...launchPreferred({
+    ...products.launch({
       layer,
       limits,
       images: frequencies,
@@ -249,5 +265,9 @@ function viewBytes(view: View): number {
   return view.shape[0] * imageElements(view) * bytesPerElement;
 }
 
-export const convWinograd2 = winograd(2);
-export const convWinograd4 = winograd(4);
+export const convWinograds: readonly Algorithm<Conv>[] = [
+  winograd("conv_winograd4", 4, inRegisters),
+  winograd("conv_winograd2", 2, inRegisters),
+  winograd("conv_winograd4_gemm", 4, inBlocks),
+  winograd("conv_winograd2_gemm", 2, inBlocks),
+];

@@ -1,7 +1,7 @@
 /**
  * Matrix products, output (outChannels × columns) = weight (outChannels × inChannels) · input (inChannels × columns),
  * for each of several images: 1×1 convolutions, and what other convolutions make into products. The kernels are
- * kernels/conv_pointwise*.wgsl.
+ * kernels/conv_pointwise*.wgsl and kernels/conv_gemm.wgsl.
  */
 
 import {
@@ -15,6 +15,7 @@ import {
 } from "../kernel.ts";
 import type { PlanLimits } from "../limits.ts";
 import type { PackedParameter } from "../plan.ts";
+import { gemmKernel, gemmTiles, launchGemm, predictedSpeed, tileFits } from "./gemm.ts";
 import { bestBlockTile, broadcastPreference, broadcastWorkgroupSize, canBroadcast } from "./subgroups.ts";
 
 export interface Product {
@@ -155,16 +156,66 @@ export const productSubgroup: ProductKernel = {
   },
 };
 
+/** A way to choose the kernel of products that are a step of something else. */
+export interface ProductChoice {
+  /** Every kernel that it may choose. */
+  readonly kernels: readonly Kernel[];
+  readonly accepts: (limits: PlanLimits) => boolean;
+  readonly launch: (product: Product) => Launch;
+}
+
 /** In the order in which they are preferred where their preference is the same. */
 const productKernels = [productVec4, productScalar, productSubgroup];
 
-/** Every kernel that may be chosen for a product. */
-export const kernelsOfProducts: readonly Kernel[] = productKernels.map(({ kernel }) => kernel);
+/** The preferred one of the kernels without workgroup memory. */
+export const inRegisters: ProductChoice = {
+  kernels: productKernels.map(({ kernel }) => kernel),
+  accepts: () => true,
+  launch(product) {
+    const [best] = productKernels
+      .filter((each) => each.accepts(product))
+      .sort((a, b) => b.preference(product.limits) - a.preference(product.limits));
+    return best.launch(product);
+  },
+};
 
-/** The product's launch with the preferred kernel. */
-export function launchPreferred(product: Product): Launch {
-  const [best] = productKernels
-    .filter((each) => each.accepts(product))
-    .sort((a, b) => b.preference(product.limits) - a.preference(product.limits));
-  return best.launch(product);
-}
+/** kernels/conv_gemm.wgsl with the tile whose predicted speed is best: each image is a part, one row of columns. */
+export const inBlocks: ProductChoice = {
+  kernels: [gemmKernel],
+  accepts: (limits) => gemmTiles.some((tile) => tileFits(tile, limits)),
+  launch(product) {
+    const { limits, images, inChannels, outChannels, columns, place } = product;
+    const size = { outChannels, columns, depth: inChannels, parts: images, partDepth: inChannels };
+    const [best] = gemmTiles
+      .filter((tile) => tileFits(tile, limits))
+      .sort((a, b) => predictedSpeed(b, size, 1) - predictedSpeed(a, size, 1));
+    return launchGemm(best, {
+      ...product,
+      window: {
+        inOffset: place.inOffset,
+        inStride: 0,
+        inPartStride: place.inStride,
+        inHeight: 1,
+        inWidth: columns,
+        outOffset: place.outOffset,
+        outStride: 0,
+        outPartStride: place.outStride,
+        outHeight: 1,
+        outWidth: columns,
+        outChannels,
+        images: 1,
+        parts: images,
+        depth: inChannels,
+        kernelHeight: 1,
+        kernelWidth: 1,
+        strideY: 1,
+        strideX: 1,
+        dilationY: 1,
+        dilationX: 1,
+        padTop: 0,
+        padLeft: 0,
+      },
+      partDepth: inChannels,
+    });
+  },
+};
