@@ -54,7 +54,15 @@ export { type RunOptions, Session, type SessionOptions } from "./webgpu/session.
 
 // Whether it is right: the reference on the CPU, and comparing with it.
 export { type ReferenceOptions, runReference } from "./cpu/reference.ts";
-export { type BlobKind, type BlobVerdict, compareBlob, tolerances } from "./verify/compare.ts";
+export {
+  type BlobKind,
+  type BlobVerdict,
+  compareBlob,
+  type Tolerances,
+  tolerances,
+  tolerancesOf,
+  widestTolerances,
+} from "./verify/compare.ts";
 export { type Blobs, type Verification, verifyBlobs, webgpuBlobs, type WebgpuBlobsOptions } from "./verify/verify.ts";
 
 // Weights, and the files that hold them and other arrays: bytes in, tensors out.

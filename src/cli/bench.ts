@@ -10,7 +10,7 @@ import { type Graph, inferShapesForBatch } from "../graph/graph.ts";
 import { elementCount, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import { describeEnvironment } from "../node/environment.ts";
-import { tolerances } from "../verify/compare.ts";
+import { widestTolerances } from "../verify/compare.ts";
 import type { Context } from "./context.ts";
 import { type Engine, openEngine, type Tensors } from "./engine.ts";
 import { formatTable, formatTime, significant } from "./format.ts";
@@ -100,12 +100,12 @@ export async function bench(options: BenchOptions, context: Context): Promise<nu
   }
   if (backend === "cpu") terminal.note("not checked: the CPU reference is what the others are checked against");
   // What is not a number is wrong as well.
-  const wrong = cases.find(({ maxAbsError }) => !(maxAbsError <= tolerances.probability));
+  const wrong = cases.find(({ maxAbsError }) => !(maxAbsError <= widestTolerances.probability));
   if (wrong) {
     throw new EngineError(
       "check",
       `batch ${wrong.batch}`,
-      `its probabilities are off by ${significant(wrong.maxAbsError, 2)} (tolerance ${tolerances.probability})`,
+      `its probabilities are off by ${significant(wrong.maxAbsError, 2)} (tolerance ${widestTolerances.probability})`,
       "see `googlenet verify` for where; times of wrong results mean nothing",
     );
   }
@@ -191,7 +191,7 @@ async function measure(
     imagesPerSecond: (1000 * batch) / medianMs,
     coldMs,
     // The reference beside itself proves nothing.
-    checked: engine.backend !== "cpu" && maxAbsError <= tolerances.probability,
+    checked: engine.backend !== "cpu" && maxAbsError <= widestTolerances.probability,
     maxAbsError,
     runs: times.length,
     warmups,

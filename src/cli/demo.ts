@@ -9,7 +9,7 @@ import type { Weights } from "../graph/weights.ts";
 import { fetchWeights } from "../node/fetch-weights.ts";
 import { samplePicture } from "../node/package.ts";
 import { findWeights, readManifest, weightsFolder } from "../node/weights-manifest.ts";
-import { compareBlob, tolerances } from "../verify/compare.ts";
+import { compareBlob, widestTolerances } from "../verify/compare.ts";
 import { ranking, rankingTable } from "./classify.ts";
 import type { Context } from "./context.ts";
 import { type Engine, openEngine } from "./engine.ts";
@@ -65,7 +65,7 @@ export async function demo(options: NetworkOptions, context: Context): Promise<n
     if (check) {
       const { green, red } = terminal.colors;
       const verdict = check.pass ? green("agrees") : red("DIFFERS");
-      const difference = `probabilities within ${significant(check.maxAbs, 2)}, tolerance ${tolerances.probability}`;
+      const difference = `probabilities within ${significant(check.maxAbs, 2)}, tolerance ${widestTolerances.probability}`;
       facts.push(["CPU check", `${verdict} (${difference}; the reference took ${formatTime(check.milliseconds)})`]);
     }
     await terminal.print(`${rankingTable(best, terminal)}\n`);
@@ -151,7 +151,9 @@ async function checkAgainstReference(
       signal,
       onProgress: (done) => bar.update(done),
     });
-    const verdicts = [...expected].map(([blob, tensor]) => compareBlob(blob, outputs[blob], tensor, "probability"));
+    const verdicts = [...expected].map(([blob, tensor]) =>
+      compareBlob(blob, outputs[blob], tensor, "probability", widestTolerances),
+    );
     return {
       maxAbs: Math.max(...verdicts.map(({ maxAbs }) => maxAbs)),
       pass: verdicts.every(({ pass }) => pass),

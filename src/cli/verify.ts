@@ -11,7 +11,7 @@ import { readBlobFolder, writeBlobFolder } from "../node/blob-folder.ts";
 import { openGpu } from "../node/dawn.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
 import { bytesPerElement } from "../plan/plan.ts";
-import { type BlobVerdict, tolerances } from "../verify/compare.ts";
+import { type BlobVerdict, type Tolerances, tolerances } from "../verify/compare.ts";
 import { type Blobs, type Verification, verifyBlobs, webgpuBlobs } from "../verify/verify.ts";
 import { abortable, type Context } from "./context.ts";
 import { processorName } from "./engine.ts";
@@ -47,7 +47,7 @@ export async function verify(options: VerifyOptions, context: Context): Promise<
   const against = options.against === undefined ? null : await expectedBlobs(options.against, shaped, context);
 
   const wanted = new Set(against && options.write === undefined ? readable(against) : shaped.shapes.keys());
-  const { blobs, adapter } = await computeBlobs(graph, shaped, weights, data, wanted, options, context);
+  const { blobs, allowed, adapter } = await computeBlobs(graph, shaped, weights, data, wanted, options, context);
   if (options.write !== undefined) {
     await writeBlobFolder(options.write, blobs);
     terminal.note(`${plural(blobs.size, "blob")} written to ${options.write}`);
@@ -55,8 +55,8 @@ export async function verify(options: VerifyOptions, context: Context): Promise<
   }
   const expected = against ?? (await reference(shaped, weights, data, wanted, context));
   signal.throwIfAborted();
-  const verification = verifyBlobs(shaped, blobs, expected);
-  await printVerification(verification, adapter, weightsName, options, context);
+  const verification = verifyBlobs(shaped, blobs, expected, allowed);
+  await printVerification(verification, allowed, adapter, weightsName, options, context);
   return verification.pass ? exitStatus.done : exitStatus.failed;
 }
 
@@ -111,9 +111,10 @@ async function computeBlobs(
   wanted: ReadonlySet<string>,
   { backend, adapter }: VerifyOptions,
   context: Context,
-): Promise<{ blobs: Blobs; adapter: string }> {
+): Promise<{ blobs: Blobs; allowed: Tolerances; adapter: string }> {
   if (backend === "cpu") {
-    return { blobs: await reference(shaped, weights, data, wanted, context), adapter: processorName() };
+    const blobs = await reference(shaped, weights, data, wanted, context);
+    return { blobs, allowed: tolerances, adapter: processorName() };
   }
   const gpu = await openGpu(adapter === undefined ? {} : { adapter });
   const bar = context.terminal.progress("Compiling kernels", 100, " %");
@@ -125,7 +126,7 @@ async function computeBlobs(
       { data },
       { device: gpu.device, kernels: kernelsOnDisk, wanted, onProgress },
     );
-    return { blobs: await abortable(work, context.signal), adapter: gpu.name };
+    return { ...(await abortable(work, context.signal)), adapter: gpu.name };
   } finally {
     bar.stop();
     gpu.device.destroy();
@@ -180,6 +181,7 @@ function readable(blobs: ReadonlyMap<string, Tensor | EngineError>): string[] {
 
 async function printVerification(
   { verdicts, pass, firstFailure, worst }: Verification,
+  allowed: Tolerances,
   adapter: string,
   weightsName: string,
   { against }: VerifyOptions,
@@ -189,7 +191,7 @@ async function printVerification(
     for (const { problem, ...verdict } of verdicts) {
       await terminal.printJson(problem === undefined ? verdict : { ...verdict, error: problem });
     }
-    await terminal.printJson({ pass, firstFailure, worst, adapter, weights: weightsName });
+    await terminal.printJson({ pass, firstFailure, worst, tolerances: allowed, adapter, weights: weightsName });
     return;
   }
   const { colors } = terminal;
@@ -209,7 +211,7 @@ async function printVerification(
           `first ${firstFailure}; weights ${weightsName}`,
   );
   await terminal.print(
-    `tolerances: max rel ${number(tolerances.activation)}, of probabilities max abs ${number(tolerances.probability)}`,
+    `tolerances: max rel ${number(allowed.activation)}, of probabilities max abs ${number(allowed.probability)}`,
   );
 }
 

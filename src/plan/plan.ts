@@ -102,12 +102,17 @@ export interface Plan {
   readonly slots: readonly Range[];
   readonly parameters: readonly PackedParameter[];
   readonly steps: readonly Step[];
+  /** How far its values may lie from the exact ones, in parts of their largest magnitude. */
+  readonly tolerance: number;
   /** What every layer's output would take if each had memory of its own. */
   readonly unplannedBytes: number;
   readonly macs: number;
   /** Trained values that the graph has, before packing. */
   readonly parameterCount: number;
 }
+
+/** What plain sums in float32 keep over all of GoogLeNet's layers, in parts of a value's largest magnitude. */
+export const plainTolerance = 1e-5;
 
 /** float32 */
 export const bytesPerElement = 4;

@@ -8,7 +8,15 @@ import { type Lifetime, placeInArena, type Range } from "./arena.ts";
 import { type FusedNode, fuseNodes, plainNode } from "./fuse.ts";
 import type { Algorithm, Launch, Problem } from "./kernel.ts";
 import { largestBuffer, type PlanLimits } from "./limits.ts";
-import { type Binding, bytesPerElement, type PackedParameter, type Plan, type Step, type View } from "./plan.ts";
+import {
+  type Binding,
+  bytesPerElement,
+  type PackedParameter,
+  type Plan,
+  plainTolerance,
+  type Step,
+  type View,
+} from "./plan.ts";
 import { placeValues } from "./place.ts";
 import { candidates } from "./registry.ts";
 
@@ -19,8 +27,8 @@ export interface PlanOptions {
    */
   readonly fuse?: boolean;
   /**
-   * How far a layer may round, in parts of its output's largest magnitude: 1e-5 unless given, which plain sums in
-   * float32 stay within. More lets algorithms in that are faster and lose digits.
+   * How far a value may be off, in parts of its largest magnitude: 3e-5 unless given, which lets Winograd's
+   * F(4×4, 3×3) in, that is faster and loses a digit. Everything else stays within 1e-5.
    */
   readonly tolerance?: number;
   /** Whether algorithms may use memory beside the layers' inputs and outputs (the default): faster, and larger. */
@@ -36,7 +44,7 @@ export interface PlanOptions {
 export function planGraph(
   shaped: ShapedGraph,
   limits: PlanLimits,
-  { fuse = true, tolerance = 1e-5, workspace = true }: PlanOptions = {},
+  { fuse = true, tolerance = 3e-5, workspace = true }: PlanOptions = {},
 ): Plan {
   const { graph, shapes } = shaped;
   const nodes = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
@@ -96,6 +104,7 @@ export function planGraph(
     slots,
     parameters: parameters.all,
     steps,
+    tolerance: Math.max(plainTolerance, ...work.map((each) => each.tolerance)),
     unplannedBytes: fuseNodes(shaped).reduce((sum, { output }) => sum + byteLength(shapes.get(output)!), 0),
     macs: shaped.macs,
     parameterCount: shaped.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
@@ -209,7 +218,7 @@ function launchNode(
   limits: PlanLimits,
   scratchBudget: number,
   allowed: (algorithm: Algorithm) => boolean,
-): { problem: Problem; launches: readonly Launch[]; scratch: readonly number[] } {
+): { problem: Problem; launches: readonly Launch[]; scratch: readonly number[]; tolerance: number } {
   const problem: Problem = {
     layer: node.name,
     op: node.op,
@@ -219,12 +228,17 @@ function launchNode(
     limits,
     scratchBudget,
   };
-  if (node.op.type === "dropout") return { problem, launches: [], scratch: [] };
+  if (node.op.type === "dropout") return { problem, launches: [], scratch: [], tolerance: 0 };
   const algorithm = candidates(problem).find(allowed);
   if (!algorithm) {
     throw new EngineError("graph", node.name, `no kernel computes its ${node.op.type}`, "use another layer");
   }
-  return { problem, launches: algorithm.launch(problem), scratch: algorithm.scratch?.(problem) ?? [] };
+  return {
+    problem,
+    launches: algorithm.launch(problem),
+    scratch: algorithm.scratch?.(problem) ?? [],
+    tolerance: algorithm.tolerance ?? 0,
+  };
 }
 
 /** Sorts a launch's values by where the kernel takes them. A misspelt name would silently leave a default. */

@@ -2,12 +2,24 @@
 
 import type { ValueId } from "../graph/graph.ts";
 import { formatShape, sameShape, type Shape, type Tensor } from "../graph/tensor.ts";
+import { type Plan, plainTolerance } from "../plan/plan.ts";
 
 /** What is compared: probabilities by their difference, other blobs by it relative to the blob's largest magnitude. */
 export type BlobKind = "activation" | "probability";
 
 /** The largest differences that pass. */
-export const tolerances: Readonly<Record<BlobKind, number>> = { activation: 1e-5, probability: 1e-6 };
+export type Tolerances = Readonly<Record<BlobKind, number>>;
+
+/** Where every layer is plain sums in float32. */
+export const tolerances: Tolerances = { activation: plainTolerance, probability: 1e-6 };
+
+/** The most that any plan in float32 may be off: Winograd's F(4×4, 3×3) loses a digit, of which softmax makes less. */
+export const widestTolerances: Tolerances = { activation: 3e-5, probability: 5e-6 };
+
+/** What a plan may be off by, from the algorithms that it uses. */
+export function tolerancesOf({ tolerance }: Plan): Tolerances {
+  return tolerance <= plainTolerance ? tolerances : widestTolerances;
+}
 
 export interface BlobVerdict {
   readonly blob: ValueId;
@@ -28,7 +40,13 @@ export interface BlobVerdict {
  * Compares a blob with what it should be. A value that is not finite fails, on either side and even on both: two
  * engines that overflow alike are both wrong.
  */
-export function compareBlob(blob: ValueId, actual: Tensor, expected: Tensor, kind: BlobKind): BlobVerdict {
+export function compareBlob(
+  blob: ValueId,
+  actual: Tensor,
+  expected: Tensor,
+  kind: BlobKind,
+  allowed: Tolerances = tolerances,
+): BlobVerdict {
   if (!sameShape(actual.shape, expected.shape)) {
     return incomparable(blob, actual.shape, `${formatShape(expected.shape)} was expected`);
   }
@@ -56,7 +74,7 @@ export function compareBlob(blob: ValueId, actual: Tensor, expected: Tensor, kin
     maxAbs,
     maxRel,
     nmse: ratio(squaredError, squares),
-    pass: finite && measured <= tolerances[kind],
+    pass: finite && measured <= allowed[kind],
   };
 }
 

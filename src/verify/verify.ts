@@ -6,7 +6,15 @@ import type { Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import type { KernelSource } from "../webgpu/kernel_source.ts";
 import { Session } from "../webgpu/session.ts";
-import { type BlobKind, type BlobVerdict, compareBlob, incomparable } from "./compare.ts";
+import {
+  type BlobKind,
+  type BlobVerdict,
+  compareBlob,
+  incomparable,
+  type Tolerances,
+  tolerances,
+  tolerancesOf,
+} from "./compare.ts";
 
 /** Blobs by name. */
 export type Blobs = ReadonlyMap<ValueId, Tensor>;
@@ -23,25 +31,27 @@ export interface WebgpuBlobsOptions {
 /**
  * Runs the graph on a device as `Session` does unless asked otherwise, and reads the wanted blobs: the outputs from a
  * run that reads nothing else, as everybody makes it, the others from a second one. Blobs that fusion removed come
- * from a session without it.
+ * from a session without it. Beside them, how far the session's plan may be off.
  */
 export async function webgpuBlobs(
   graph: Graph,
   weights: Weights,
   inputs: Readonly<Record<ValueId, Tensor>>,
   { device, kernels, wanted, onProgress }: WebgpuBlobsOptions,
-): Promise<Map<ValueId, Tensor>> {
+): Promise<{ blobs: Map<ValueId, Tensor>; allowed: Tolerances }> {
   const batch = Object.values(inputs)[0].shape[0];
   const options = { device, kernels, batch, ...(onProgress ? { onProgress } : {}) };
   const blobs = new Map<ValueId, Tensor>();
   const keep = (tensors: Readonly<Record<ValueId, Tensor>>) => {
     for (const [id, tensor] of Object.entries(tensors)) if (wanted.has(id)) blobs.set(id, tensor);
   };
+  let allowed: Tolerances;
   {
     using session = await Session.create(graph, weights, options);
     keep(await session.run(inputs));
-    const { values } = await session.plan(batch);
-    const others = Object.keys(values).filter((id) => wanted.has(id) && !blobs.has(id));
+    const plan = await session.plan(batch);
+    allowed = tolerancesOf(plan);
+    const others = Object.keys(plan.values).filter((id) => wanted.has(id) && !blobs.has(id));
     if (others.length > 0) keep(await session.run(inputs, { outputs: others }));
   }
   const removed = [...wanted].filter((id) => !blobs.has(id));
@@ -49,7 +59,7 @@ export async function webgpuBlobs(
     using session = await Session.create(graph, weights, { ...options, fuse: false });
     keep(await session.run(inputs, { outputs: removed }));
   }
-  return blobs;
+  return { blobs, allowed };
 }
 
 export interface Verification {
@@ -70,6 +80,7 @@ export function verifyBlobs(
   { graph, shapes }: ShapedGraph,
   actual: Blobs,
   expected: ReadonlyMap<ValueId, Tensor | EngineError>,
+  allowed: Tolerances = tolerances,
 ): Verification {
   const probabilities = new Set(graph.nodes.filter(({ op }) => op.type === "softmax").map(({ output }) => output));
   const verdicts = [...shapes].flatMap(([id, shape]) => {
@@ -78,7 +89,9 @@ export function verifyBlobs(
     if (wanted instanceof Error) return [incomparable(id, shape, wanted.message)];
     const kind: BlobKind = probabilities.has(id) ? "probability" : "activation";
     const found = actual.get(id);
-    return [found ? compareBlob(id, found, wanted, kind) : incomparable(id, wanted.shape, "it was not computed")];
+    return [
+      found ? compareBlob(id, found, wanted, kind, allowed) : incomparable(id, wanted.shape, "it was not computed"),
+    ];
   });
   return {
     verdicts,

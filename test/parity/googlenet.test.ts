@@ -12,6 +12,8 @@ import { CHANNEL_MEANS, preprocess, type Recipe } from "../../src/image/preproce
 import { decodeImage } from "../../src/node/decode.ts";
 import { kernelsOnDisk } from "../../src/node/kernels.ts";
 import { loadWeights } from "../../src/node/weights-file.ts";
+import { plainTolerance } from "../../src/plan/plan.ts";
+import { tolerancesOf } from "../../src/verify/compare.ts";
 import { Session, type SessionOptions } from "../../src/webgpu/session.ts";
 import { seededWeights } from "../../src/weights/seed.ts";
 import { difference } from "../support/close.ts";
@@ -21,8 +23,6 @@ import { freshSeed, uniform } from "../support/random.ts";
 const trainedPath = process.env.GOOGLENET_WEIGHTS;
 const photos = process.env.GOOGLENET_PHOTOS;
 
-/** Of a blob's largest magnitude. */
-const blobTolerance = 1e-5;
 const probabilityTolerance = 1e-6;
 
 describeGpu("GoogLeNet on the GPU", () => {
@@ -43,6 +43,16 @@ describeGpu("GoogLeNet on the GPU", () => {
       const data = pictures([1, 3, 224, 224], seed);
       const expected = await referenceOf(graph, weights, data);
       for (const fuse of [true, false]) await expectBlobs(await create(graph, weights, { fuse }), data, expected, seed);
+    });
+
+    test("seeded weights, within the tolerance of plain sums where it is asked for", async () => {
+      const seed = freshSeed();
+      const graph = googLeNet();
+      const weights = seeded(graph, seed);
+      const data = pictures([1, 3, 224, 224], seed);
+      const session = await create(graph, weights, { tolerance: plainTolerance });
+      expect((await session.plan()).tolerance).toBe(plainTolerance);
+      await expectBlobs(session, data, await referenceOf(graph, weights, data), seed);
     });
 
     // 31 × 31 is the smallest square that has an output at every layer.
@@ -162,13 +172,15 @@ async function expectBlobs(
   expected: ReadonlyMap<string, Tensor>,
   seed: number,
 ): Promise<void> {
-  const { values, outputs } = await session.plan(data.shape[0]);
+  const plan = await session.plan(data.shape[0]);
+  const { values, outputs } = plan;
+  const { activation, probability } = tolerancesOf(plan);
   const actual = await session.run({ data }, { outputs: Object.keys(values) });
   const apart = Object.entries(actual).flatMap(([blob, { shape, data: got }]) => {
     const reference = expected.get(blob)!;
     expect(shape, blob).toEqual(reference.shape);
     const { maxAbs, maxRel } = difference(got, reference.data);
-    const close = maxRel <= blobTolerance && (!outputs.includes(blob) || maxAbs <= probabilityTolerance);
+    const close = maxRel <= activation && (!outputs.includes(blob) || maxAbs <= probability);
     return close ? [] : [{ blob, maxAbs, maxRel }];
   });
   expect(apart, `GOOGLENET_TEST_SEED=${seed}`).toEqual([]);

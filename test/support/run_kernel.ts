@@ -194,6 +194,7 @@ function planOf(algorithm: Algorithm, problem: Problem): Plan {
     steps,
     unplannedBytes: 0,
     macs: 0,
+    tolerance: 0,
     parameterCount: 0,
   };
 }
