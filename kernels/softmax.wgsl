@@ -1,4 +1,4 @@
-// Softmax along one axis: exp(x − max) / Σ exp(x − max).
+// Softmax along one axis, exp(x − max) / Σ exp(x − max), or its logarithm.
 //
 // input   (images, blocks, extent, inner): a row's elements lie inAxisStride apart, from inOffset + n · inStride
 // output  the same shape, elements outAxisStride apart, from outOffset + n · outStride
@@ -9,6 +9,7 @@
 alias Element = f32;
 
 override workgroupSize: u32 = 64u; // a power of 2
+override logarithm: bool;
 
 struct Layer {
   images: u32,
@@ -75,7 +76,8 @@ fn main(
   sum = partial[0];
 
   for (var e = lane; e < layer.extent; e += workgroupSize) {
-    let value = exp(f32(input[inStart + e * layer.inAxisStride]) - largest) / sum;
+    let exponent = f32(input[inStart + e * layer.inAxisStride]) - largest;
+    let value = select(exp(exponent) / sum, exponent - log(sum), logarithm);
     output[outStart + e * layer.outAxisStride] = Element(value);
   }
 }

@@ -14,6 +14,16 @@ export function elementCount(shape: Shape): number {
   return shape.reduce((product, extent) => product * extent, 1);
 }
 
+/** How many images a tensor of this shape has: its first extent. A scalar is one. */
+export function imageCount(shape: Shape): number {
+  return shape[0] ?? 1;
+}
+
+/** Elements of one of them. */
+export function elementsPerImage(shape: Shape): number {
+  return elementCount(shape.slice(1));
+}
+
 /** `8×3×224×224`; a scalar is `scalar`. */
 export function formatShape(shape: readonly (number | string)[]): string {
   return shape.length === 0 ? "scalar" : shape.join("×");

@@ -1,5 +1,6 @@
-/** Fusion: a ReLU that alone follows a convolution or fully connected layer is computed by that layer's kernel. */
+/** Fusion: a ReLU that alone follows a layer whose kernels can do it too is computed by them. */
 
+import type { Op } from "../graph/ops.ts";
 import type { ShapedGraph, ShapedNode, ValueId } from "../graph/graph.ts";
 
 /** A node that becomes a step, with the ReLU that it swallowed. */
@@ -12,6 +13,9 @@ export interface FusedNode {
   readonly output: ValueId;
 }
 
+/** The ops whose every kernel can take the ReLU behind them along. */
+export const takesRelu: ReadonlySet<Op["type"]> = new Set(["conv", "fully_connected", "scale", "binary"] as const);
+
 /** The graph's nodes, ReLUs fused where nothing else needs what came before them. */
 export function fuseNodes({ nodes, graph }: ShapedGraph): FusedNode[] {
   const uses = countUses(nodes, graph.outputs);
@@ -20,8 +24,7 @@ export function fuseNodes({ nodes, graph }: ShapedGraph): FusedNode[] {
   for (const node of nodes) {
     if (node.op.type !== "relu") continue;
     const maker = makers.get(node.inputs[0]);
-    const fusible = maker?.op.type === "conv" || maker?.op.type === "fully_connected";
-    if (maker && fusible && uses.get(maker.output) === 1) swallowed.set(maker, node);
+    if (maker && takesRelu.has(maker.op.type) && uses.get(maker.output) === 1) swallowed.set(maker, node);
   }
   const gone = new Set(swallowed.values());
   return nodes

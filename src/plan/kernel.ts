@@ -2,7 +2,7 @@
 
 import { EngineError } from "../errors.ts";
 import type { Op } from "../graph/ops.ts";
-import { elementCount } from "../graph/tensor.ts";
+import { elementsPerImage, imageCount } from "../graph/tensor.ts";
 import type { PlanLimits } from "./limits.ts";
 import { bytesPerElement, type PackedParameter, type Vec3, type View } from "./plan.ts";
 
@@ -100,13 +100,12 @@ export function oneKernel<O extends Op>(
 
 /** Elements of one image. */
 export function imageElements(view: View): number {
-  return elementCount(view.shape.slice(1));
+  return elementsPerImage(view.shape);
 }
 
 /** Bytes from the start of a view's slot to its end. */
 export function viewEndBytes(view: View): number {
-  const images = view.shape[0];
-  return (view.offset + (images - 1) * view.stride + imageElements(view)) * bytesPerElement;
+  return (view.offset + (imageCount(view.shape) - 1) * view.stride + imageElements(view)) * bytesPerElement;
 }
 
 /** Threads of a workgroup where the device has no reason to want another number. */

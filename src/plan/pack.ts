@@ -13,6 +13,9 @@ export function packParameter(parameter: PackedParameter, lookUp: (name: string)
       return lookUp(parameter.name).data;
     case "zeros":
       return new Float32Array(parameter.elements);
+    case "indices":
+      // Their bits: no float32 is made of them.
+      return new Float32Array(Uint32Array.from(parameter.indices).buffer);
     case "conv_tiles": {
       const { shape, data } = lookUp(parameter.name);
       return packTiles(data, shape[0], data.length / shape[0], parameter);

@@ -13,6 +13,8 @@ export interface View {
   readonly offset: number;
   /** Elements from an image to the next: more than an image has where the value is a slice of a wider one. */
   readonly stride: number;
+  /** The parameter that it is, where it is a constant: none of the slots then. */
+  readonly parameter?: PackedParameter;
 }
 
 /** A value that some step leaves in memory. */
@@ -30,6 +32,8 @@ export type PackedParameter =
   | { readonly layout: "plain"; readonly name: string; readonly elements: number }
   /** Zeros, for a layer without bias. */
   | { readonly layout: "zeros"; readonly elements: number }
+  /** Indices, each a u32. */
+  | { readonly layout: "indices"; readonly indices: readonly number[]; readonly elements: number }
   /** Convolution weights as [group][tile][inChannel][ky][kx][tileChannels]; the last tile is filled with zeros. */
   | {
       readonly layout: "conv_tiles";

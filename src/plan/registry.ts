@@ -3,7 +3,9 @@
 import { EngineError } from "../errors.ts";
 import type { Op } from "../graph/ops.ts";
 import type { Algorithm, Kernel, Problem } from "./kernel.ts";
+import { binary } from "./kernels/binary.ts";
 import { concat } from "./kernels/concat.ts";
+import { constant } from "./kernels/constant.ts";
 import { convDirect } from "./kernels/conv_direct.ts";
 import { convDirectSubgroup } from "./kernels/conv_direct_subgroup.ts";
 import { convGemms, convGemmSplits } from "./kernels/conv_gemm.ts";
@@ -11,10 +13,18 @@ import { convPointwise, convPointwiseSubgroup, convPointwiseVec4 } from "./kerne
 import { convWinograds } from "./kernels/conv_winograd.ts";
 import { crop } from "./kernels/crop.ts";
 import { fullyConnected } from "./kernels/fully_connected.ts";
+import { gather } from "./kernels/gather.ts";
 import { lrn } from "./kernels/lrn.ts";
+import { lrnWithin } from "./kernels/lrn_within.ts";
+import { matmul } from "./kernels/matmul.ts";
+import { pad } from "./kernels/pad.ts";
 import { poolAvg, poolGlobalAvg, poolMax, poolMaxRows } from "./kernels/pool.ts";
+import { reduce } from "./kernels/reduce.ts";
 import { relu } from "./kernels/relu.ts";
+import { scale } from "./kernels/scale.ts";
 import { softmax } from "./kernels/softmax.ts";
+import { slice, transpose } from "./kernels/strided_copy.ts";
+import { unary } from "./kernels/unary.ts";
 
 /** An algorithm for one op, whichever it is. */
 type AlgorithmOfSomeOp = { [T in Op["type"]]: Algorithm<Extract<Op, { type: T }>> }[Op["type"]];
@@ -37,6 +47,17 @@ const typed = [
   concat,
   softmax,
   fullyConnected,
+  unary,
+  binary,
+  scale,
+  matmul,
+  reduce,
+  lrnWithin,
+  transpose,
+  slice,
+  gather,
+  pad,
+  constant,
 ] satisfies readonly AlgorithmOfSomeOp[];
 
 /** `candidates` gives an algorithm only problems of its own op. */

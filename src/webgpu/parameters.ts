@@ -47,7 +47,7 @@ export class ParameterBuffers {
       );
     }
     const buffer = this.device.createBuffer({
-      label: "name" in parameter ? parameter.name : "zeros",
+      label: "name" in parameter ? parameter.name : parameter.layout,
       // Kernels may read four values at a time.
       size: Math.ceil((parameter.elements * bytesPerElement) / 16) * 16,
       usage: bufferUsage.storage | bufferUsage.copyDst,

@@ -10,6 +10,9 @@ const folder = new URL("../../kernels/", import.meta.url);
 const reflectModule: string = "wgsl_reflect/wgsl_reflect.module.js";
 const { WgslReflect } = (await import(reflectModule)) as typeof import("wgsl_reflect");
 
+/** What activations are bound as, but for the one that is written. */
+const activations = ["input", "left", "right"];
+
 test("every file in kernels/ has a descriptor, and every descriptor a file", () => {
   const files = readdirSync(folder).sort();
   expect(files).toEqual(kernels.map(({ name }) => `${name}.wgsl`).sort());
@@ -35,10 +38,11 @@ describe.each(kernels.map((kernel) => ({ kernel, name: kernel.name })))("$name",
     expect(storage).toEqual(kernel.bindings);
     const uniform = bindings.at(-1)!;
     expect([uniform.name, uniform.type.name, uniform.access]).toEqual(["layer", "Layer", "read"]);
-    // The last storage binding is what the kernel writes. Its input is bound for writing too, since both are ranges of
+    // The last storage binding is what the kernel writes. Its inputs are bound for writing too, since all are ranges of
     // one buffer, but no statement writes there.
-    expect(source).not.toMatch(/^\s*input\[.*\]\s*[-+*/]?=[^=]/m);
-    const access = storage.map(({ name }) => (name === "input" || name === "output" ? "read_write" : "read"));
+    for (const input of activations)
+      expect(source).not.toMatch(new RegExp(`^\\s*${input}\\[.*\\]\\s*[-+*/]?=[^=]`, "m"));
+    const access = storage.map((each) => (["output", ...activations].includes(each.name) ? "read_write" : "read"));
     expect(kernel.bindings.map((each) => each.access)).toEqual(access);
     expect(storage.at(-1)!.name).toBe("output");
   });
@@ -59,9 +63,17 @@ describe.each(kernels.map((kernel) => ({ kernel, name: kernel.name })))("$name",
       type: kernel.floats?.includes(field) ? "f32" : "u32",
       offset: 4 * index,
     }));
-    expect(layer.members.map((field) => ({ name: field.name, type: field.type.name, offset: field.offset }))).toEqual(
-      wanted,
-    );
+    // An array<vec4u, 2> is eight fields.
+    const fields = layer.members.flatMap(({ name, type, offset, isArray, format, count }) => {
+      if (!isArray) return [{ name, type: type.name, offset }];
+      expect(format!.name).toBe("vec4u");
+      return Array.from({ length: 4 * count }, (_, index) => ({
+        name: `${name}[${index}]`,
+        type: "u32",
+        offset: offset + 4 * index,
+      }));
+    });
+    expect(fields).toEqual(wanted);
     expect(kernel.floats ?? []).toEqual((kernel.floats ?? []).filter((field) => kernel.layer.includes(field)));
     // The executor gives each step 256 bytes of one buffer.
     expect(layer.size).toBeLessThanOrEqual(256);

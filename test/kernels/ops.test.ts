@@ -4,7 +4,8 @@ import { describe, expect, test } from "vitest";
 import type { Op } from "../../src/graph/ops.ts";
 import { squareWindow } from "../../src/graph/ops/window.ts";
 import type { Shape, Tensor } from "../../src/graph/tensor.ts";
-import { candidates } from "../../src/plan/registry.ts";
+import { takesRelu } from "../../src/plan/fuse.ts";
+import { algorithms, candidates } from "../../src/plan/registry.ts";
 import { casesOf, drawCase, opCase } from "../support/cases.ts";
 import "../support/close.ts";
 import { describeGpu, useGpu } from "../support/gpu.ts";
@@ -12,14 +13,15 @@ import { freshSeed } from "../support/random.ts";
 import { oddPlacement, problemOf, referenceOf, runKernel } from "../support/run_kernel.ts";
 import { checkCase, algorithmsOf } from "./check_case.ts";
 
-const ops = ["pool_max", "pool_avg", "pool_global_avg", "lrn", "relu", "concat", "softmax", "fully_connected"] as const;
+/** Every op that has algorithms but convolution, which conv.test.ts looks at. */
+const ops = [...new Set(algorithms.map(({ op }) => op))].filter((op) => op !== "conv");
 
 describeGpu("kernels on the GPU against the reference", () => {
   const gpu = useGpu();
 
   describe.each(ops)("%s", (op) => {
     const ran = new Set<string>();
-    const flavours = op === "fully_connected" ? [false, true] : [false];
+    const flavours = takesRelu.has(op) ? [false, true] : [false];
     const cases = casesOf([op], ["awkward", "network"]).flatMap((each) =>
       flavours.map((relu) => [`${each.name}${relu ? " + relu" : ""}`, each, relu] as const),
     );

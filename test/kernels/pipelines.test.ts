@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { googLeNet } from "../../src/graph/googlenet.ts";
 import { inferShapesForBatch } from "../../src/graph/graph.ts";
+import { takesRelu } from "../../src/plan/fuse.ts";
 import { planGraph } from "../../src/plan/planner.ts";
 import { algorithms, candidates, kernels } from "../../src/plan/registry.ts";
 import type { PlanLimits } from "../../src/plan/limits.ts";
@@ -67,7 +68,7 @@ function networkKeys(limits: PlanLimits): PipelineKey[] {
 
 function caseKeys(limits: PlanLimits): PipelineKey[] {
   return cases.flatMap((each) => {
-    const fusible = each.op.type === "conv" || each.op.type === "fully_connected";
+    const fusible = takesRelu.has(each.op.type);
     return [oddPlacement, channelPlacement].flatMap((placement) =>
       (fusible ? [false, true] : [false]).flatMap((relu) => {
         const problem = problemOf(each, placement, relu, limits);

@@ -6,11 +6,26 @@
 import type { Op } from "../../src/graph/ops.ts";
 import { networkCases } from "./cases/network.ts";
 import {
+  binaryCases,
+  constantCases,
+  gatherCases,
+  hugeArrayCases,
+  matmulCases,
+  padCases,
+  reduceCases,
+  scaleCases,
+  sliceCases,
+  transposeCases,
+  unaryCases,
+  viewCases,
+} from "./cases/arrays.ts";
+import {
   concatCases,
   elementwiseCases,
   fullyConnectedCases,
   hugeCases,
   lrnCases,
+  lrnWithinCases,
   poolGlobalAvgCases,
   softmaxCases,
 } from "./cases/others.ts";
@@ -27,11 +42,24 @@ export const cases: readonly OpCase[] = [
   ...poolCases,
   ...poolGlobalAvgCases,
   ...lrnCases,
+  ...lrnWithinCases,
   ...concatCases,
   ...softmaxCases,
   ...fullyConnectedCases,
   ...elementwiseCases,
+  ...unaryCases,
+  ...binaryCases,
+  ...scaleCases,
+  ...matmulCases,
+  ...reduceCases,
+  ...transposeCases,
+  ...sliceCases,
+  ...gatherCases,
+  ...padCases,
+  ...viewCases,
+  ...constantCases,
   ...hugeCases,
+  ...hugeArrayCases,
 ];
 
 /** The cases of some ops, of some groups (all unless given). */

@@ -7,7 +7,7 @@
 import { runNode } from "../../src/cpu/reference.ts";
 import { relu as reluOf } from "../../src/cpu/relu.ts";
 import type { ValueId } from "../../src/graph/graph.ts";
-import { elementCount, type Shape, type Tensor } from "../../src/graph/tensor.ts";
+import { elementCount, elementsPerImage, imageCount, type Tensor } from "../../src/graph/tensor.ts";
 import type { Weights } from "../../src/graph/weights.ts";
 import { imageElements, type Algorithm, type Problem } from "../../src/plan/kernel.ts";
 import type { PlanLimits } from "../../src/plan/limits.ts";
@@ -43,19 +43,25 @@ export function problemOf(
   relu: boolean,
   limits: PlanLimits,
 ): Problem {
-  const image = (shape: Shape) => elementCount(shape.slice(1));
   const channel = elementCount(outputShape.slice(2));
   // Whole channels of a huge map would double a buffer that is large enough.
   const beside = channels && channel < 100_000 ? { before: 2 * channel, after: 3 * channel } : { before: 3, after: 2 };
+  // What a layer takes for one row, the planner places in one piece.
+  const apart = op.type === "softmax" && op.trailing && op.axis === 0 ? 0 : 1;
   return {
     layer: "layer",
     op,
-    inputs: inputShapes.map((shape, slot) => ({ shape, slot, offset: guard, stride: image(shape) + gap })),
+    inputs: inputShapes.map((shape, slot) => ({
+      shape,
+      slot,
+      offset: guard,
+      stride: elementsPerImage(shape) + apart * gap,
+    })),
     output: {
       shape: outputShape,
       slot: inputShapes.length,
       offset: guard + beside.before,
-      stride: beside.before + image(outputShape) + beside.after,
+      stride: elementsPerImage(outputShape) + apart * (beside.before + beside.after),
     },
     relu,
     limits,
@@ -200,7 +206,7 @@ function planOf(algorithm: Algorithm, problem: Problem): Plan {
 }
 
 function end(view: View): number {
-  return view.offset + (view.shape[0] - 1) * view.stride + imageElements(view);
+  return view.offset + (imageCount(view.shape) - 1) * view.stride + imageElements(view);
 }
 
 function roundUp(value: number, multiple: number): number {
@@ -210,7 +216,7 @@ function roundUp(value: number, multiple: number): number {
 function surround(view: View, bytes: number, data: Float32Array, around: number): Float32Array {
   const buffer = new Float32Array(bytes / bytesPerElement).fill(around);
   const image = imageElements(view);
-  for (let n = 0; n < view.shape[0]; n++) {
+  for (let n = 0; n < imageCount(view.shape); n++) {
     buffer.set(data.subarray(n * image, (n + 1) * image), view.offset + n * view.stride);
   }
   return buffer;
@@ -218,8 +224,8 @@ function surround(view: View, bytes: number, data: Float32Array, around: number)
 
 function extract(view: View, buffer: Float32Array): Float32Array {
   const image = imageElements(view);
-  const data = new Float32Array(view.shape[0] * image);
-  for (let n = 0; n < view.shape[0]; n++) {
+  const data = new Float32Array(elementCount(view.shape));
+  for (let n = 0; n < imageCount(view.shape); n++) {
     const start = view.offset + n * view.stride;
     data.set(buffer.subarray(start, start + image), n * image);
   }
@@ -234,7 +240,7 @@ interface Span {
 
 /** The elements of each image of a view. */
 function placesOf(view: View): Span[] {
-  return Array.from({ length: view.shape[0] }, (_, image) => {
+  return Array.from({ length: imageCount(view.shape) }, (_, image) => {
     const start = view.offset + image * view.stride;
     return { start, end: start + imageElements(view) };
   });

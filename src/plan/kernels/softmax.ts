@@ -3,13 +3,13 @@
 import { resolveAxis } from "../../graph/ops/op_rule.ts";
 import type { Softmax } from "../../graph/ops.ts";
 import { elementCount } from "../../graph/tensor.ts";
-import { imageElements, inputAndOutput, oneKernel, placement, workgroupGrid, workgroupSizeFor } from "../kernel.ts";
+import { inputAndOutput, oneKernel, placement, workgroupGrid, workgroupSizeFor } from "../kernel.ts";
 
 export const softmax = oneKernel<Softmax>({
   name: "softmax",
   op: "softmax",
   bindings: inputAndOutput,
-  constants: ["workgroupSize"],
+  constants: ["workgroupSize", "logarithm"],
   layer: [
     "images",
     "blocks",
@@ -23,19 +23,21 @@ export const softmax = oneKernel<Softmax>({
     "outAxisStride",
   ],
   tiles: [],
-  accepts: ({ op }) => !op.log && !op.trailing,
+  accepts: () => true,
   launch({ layer, op, inputs: [input], output, limits }) {
     const axis = resolveAxis(layer, op.axis, output.shape.length);
-    const inner = elementCount(output.shape.slice(axis + 1));
-    // Along the batch axis a row's elements are whole images apart, and there is one row an element of an image.
+    const end = op.trailing ? output.shape.length : axis + 1;
+    const inner = elementCount(output.shape.slice(end));
+    // Along the batch axis a row's elements are whole images apart, and there is one row an element of an image; whole
+    // values that are one row lie in one piece.
     const rows =
       axis === 0
         ? {
             images: 1,
             blocks: 1,
-            inner: imageElements(output),
-            inAxisStride: input.stride,
-            outAxisStride: output.stride,
+            inner: op.trailing ? 1 : inner,
+            inAxisStride: op.trailing ? 1 : input.stride,
+            outAxisStride: op.trailing ? 1 : output.stride,
           }
         : {
             images: output.shape[0],
@@ -50,7 +52,8 @@ export const softmax = oneKernel<Softmax>({
           ...placement(input, output),
           ...rows,
           workgroupSize: workgroupSizeFor(limits),
-          extent: output.shape[axis],
+          logarithm: Number(op.log ?? false),
+          extent: elementCount(output.shape.slice(axis, end)),
         },
         bindings: [{ kind: "input", input: 0 }, { kind: "output" }],
         workgroups: workgroupGrid(layer, rows.images * rows.blocks * rows.inner, limits),

@@ -74,9 +74,7 @@ export function drawCase(opCase: OpCase, seed: number): { inputs: Map<ValueId, T
   const inputs = new Map<ValueId, Tensor>();
   for (const { name } of shaped.graph.inputs) {
     const input = randomTensor(shaped.shapes.get(name)!, next, magnitude);
-    // Averages of both signs would cancel and leave the rounding of their sums.
-    const averaged = op.type === "pool_avg" || op.type === "pool_global_avg";
-    inputs.set(name, averaged ? { ...input, data: input.data.map(Math.abs) } : input);
+    inputs.set(name, wantsPositive(op) ? { ...input, data: input.data.map(Math.abs) } : input);
   }
   const weights = new Map<string, Tensor>();
   for (const { name, shape } of shaped.parameters) {
@@ -85,6 +83,18 @@ export function drawCase(opCase: OpCase, seed: number): { inputs: Map<ValueId, T
     weights.set(name, randomTensor(shape, next, Math.sqrt(1 / fanIn)));
   }
   return { inputs, weights };
+}
+
+function wantsPositive(op: Op): boolean {
+  // Averages of both signs would cancel and leave the rounding of their sums; roots, logarithms and powers of negative
+  // numbers are none.
+  return (
+    op.type === "pool_avg" ||
+    op.type === "pool_global_avg" ||
+    op.type === "reduce" ||
+    (op.type === "unary" && (op.function === "log" || op.function === "sqrt")) ||
+    (op.type === "binary" && op.function === "pow")
+  );
 }
 
 function defaultMagnitude(op: Op): number {

@@ -39,6 +39,18 @@ export const lrnCases: readonly OpCase[] = [
   lrn([64, 3, 2, 2], 3),
 ];
 
+/** Within a channel: windows that reach past two borders, past all, and even ones. */
+export const lrnWithinCases: readonly OpCase[] = (
+  [
+    [[1, 1, 1, 1], 1],
+    [[1, 1, 1, 1], 5],
+    [[2, 3, 5, 7], 3],
+    [[1, 2, 13, 4], 5],
+    [[3, 1, 6, 6], 4],
+    [[2, 2, 1, 9], 3],
+  ] satisfies [Shape, number][]
+).map(([input, size]) => opCase({ type: "lrn", region: "within", size, alpha: 5e-3, beta: 0.75, k: 1 }, [input]));
+
 function concat(axis: number, ...inputs: readonly Shape[]): OpCase {
   return opCase({ type: "concat", axis }, inputs);
 }
@@ -62,8 +74,8 @@ export const concatCases: readonly OpCase[] = [
   concat(1, ...Array.from({ length: 11 }, (_, index): Shape => [1, 1 + (index % 3), 3, 2])),
 ];
 
-function softmax(input: Shape, axis: number, magnitude = 8): OpCase {
-  return opCase({ type: "softmax", axis }, [input], { magnitude });
+function softmax(input: Shape, axis: number, magnitude = 8, { log = false, trailing = false } = {}): OpCase {
+  return opCase({ type: "softmax", axis, log, trailing }, [input], { magnitude });
 }
 
 export const softmaxCases: readonly OpCase[] = [
@@ -88,6 +100,12 @@ export const softmaxCases: readonly OpCase[] = [
   softmax([2, 5, 3, 7], 2),
   softmax([2, 5, 3, 7], -1),
   softmax([1, 21, 9, 33], 1, 1e4),
+  // All axes from one on as one row; logarithms.
+  ...[0, 1, 2, -1].map((axis) => softmax([2, 5, 3, 7], axis, 8, { trailing: true })),
+  softmax([7], 0, 8, { trailing: true }),
+  softmax([2, 5, 3, 7], 1, 8, { log: true }),
+  softmax([3, 300], -1, 100, { log: true }),
+  softmax([2, 5, 3], 1, 8, { log: true, trailing: true }),
 ];
 
 function fullyConnected(input: Shape, outFeatures: number, bias = true): OpCase {

@@ -81,6 +81,11 @@ export const convCases: readonly OpCase[] = [
   conv([1, 3, 2, 3], 4, 7, { pad: [3, 2, 3, 3] }),
   conv([1, 2, 4, 4], 3, 4, { pad: [0, 3, 2, 0] }),
   conv([2, 3, 6, 8], 5, 3, { pad: [0, 1, 2, 0], stride: [1, 2] }),
+  // Windows that lie in the padding whole, as in SqueezeNet's last layer.
+  conv([1, 3, 6, 5], 9, 1, { pad: 1 }),
+  conv([2, 4, 7, 9], 5, 3, { pad: [3, 5, 4, 3] }),
+  conv([1, 2, 5, 4], 3, [2, 3], { pad: [7, 1, 0, 6], stride: 2, dilation: [1, 2] }),
+  conv([1, 12, 9, 10], 17, 3, { pad: 4 }),
   // Rows longer than a workgroup, columns of one, many channels, batches.
   conv([1, 3, 2, 301], 5, 3, { pad: 1 }),
   conv([1, 2, 270, 1], 3, [3, 1], { pad: [1, 0, 1, 0] }),
