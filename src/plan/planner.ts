@@ -1,12 +1,14 @@
 /** Turns a graph whose shapes are known and a device's limits into a Plan. */
 
 import { EngineError } from "../errors.ts";
-import { inferShapesForBatch, type ShapedGraph, type ValueId } from "../graph/graph.ts";
-import { resolveAxis } from "../graph/ops/op_rule.ts";
-import { elementCount, type Shape } from "../graph/tensor.ts";
+import { type Graph, inferShapesForBatch, type ShapedGraph, type ValueId } from "../graph/graph.ts";
+import { isView } from "../graph/ops/view.ts";
+import { elementCount, imageCount, type Shape } from "../graph/tensor.ts";
 import { type Lifetime, placeInArena, type Range } from "./arena.ts";
 import { type FusedNode, fuseNodes, plainNode } from "./fuse.ts";
+import { imageValues } from "./images.ts";
 import type { Algorithm, Launch, Problem } from "./kernel.ts";
+import { constantParameter } from "./kernels/constant.ts";
 import { largestBuffer, type PlanLimits } from "./limits.ts";
 import {
   type Binding,
@@ -31,7 +33,10 @@ export interface PlanOptions {
    * F(4×4, 3×3) in, that is faster and loses a digit. Everything else stays within 1e-5.
    */
   readonly tolerance?: number;
-  /** Whether algorithms may use memory beside the layers' inputs and outputs (the default): faster, and larger. */
+  /**
+   * Whether algorithms may use memory beside the layers' inputs and outputs where others need none (the default):
+   * faster, and larger.
+   */
   readonly workspace?: boolean;
 }
 
@@ -49,9 +54,12 @@ export function planGraph(
   const { graph, shapes } = shaped;
   const nodes = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
   const { views, memories: values } = placeInMemories(shaped, nodes, fuse);
-  const allowed = (algorithm: Algorithm) =>
-    (algorithm.tolerance ?? 0) <= tolerance && (workspace || !algorithm.scratch);
-  const { work, memories, ranges, bytes: arenaBytes } = launchNodes(nodes, views, values, limits, allowed);
+  const choose: Chooser = (problem) => {
+    const allowed = candidates(problem).filter((algorithm) => (algorithm.tolerance ?? 0) <= tolerance);
+    const lean = allowed.find((algorithm) => (algorithm.scratch?.(problem) ?? []).length === 0);
+    return workspace ? allowed[0] : (lean ?? allowed[0]);
+  };
+  const { work, memories, ranges, bytes: arenaBytes } = launchNodes(nodes, views, values, limits, choose);
   for (const { subject, bytes } of memories) checkBufferSize(subject, "it takes", bytes, limits);
   if (arenaBytes > limits.maxBufferSize) {
     throw tooLarge(graph.name, "its activations take", arenaBytes, limits.maxBufferSize);
@@ -65,8 +73,12 @@ export function planGraph(
     launches.forEach((launch, index) => {
       const bindings = launch.bindings.map((binding): Binding => {
         switch (binding.kind) {
-          case "input":
-            return { kind: "slot", slot: slotOf[problem.inputs[binding.input].slot] };
+          case "input": {
+            const { slot, parameter } = problem.inputs[binding.input];
+            return parameter
+              ? { kind: "parameter", parameter: parameters.indexOf(problem.layer, parameter) }
+              : { kind: "slot", slot: slotOf[slot] };
+          }
           case "output":
             return { kind: "slot", slot: slotOf[problem.output.slot] };
           case "scratch":
@@ -98,7 +110,9 @@ export function planGraph(
     inputs: graph.inputs.map(({ name }) => name),
     outputs: graph.outputs,
     values: Object.fromEntries(
-      [...views].map(([id, view]) => [id, { ...view, slot: slotOf[view.slot], readyAfter: readyAfter.get(id)! }]),
+      [...views]
+        .filter(([, { parameter }]) => !parameter)
+        .map(([id, view]) => [id, { ...view, slot: slotOf[view.slot], readyAfter: readyAfter.get(id)! }]),
     ),
     arenaBytes,
     slots,
@@ -110,6 +124,9 @@ export function planGraph(
     parameterCount: shaped.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
   };
 }
+
+/** Picks a problem's algorithm, if there is one. */
+type Chooser = (problem: Problem) => Algorithm | undefined;
 
 /** Gives equal ranges one number, so that a printed plan shows which memory is used again. */
 function numberSlots(ranges: readonly Range[]): { slotOf: readonly number[]; slots: readonly Range[] } {
@@ -125,7 +142,8 @@ function numberSlots(ranges: readonly Range[]): { slotOf: readonly number[]; slo
 
 /** Images of the first input: what a plan calls its batch. */
 function batchOf({ graph, shapes }: ShapedGraph): number {
-  return shapes.get(graph.inputs[0].name)![0];
+  const [first] = graph.inputs;
+  return first ? imageCount(shapes.get(first.name)!) : 1;
 }
 
 /** Memory that some nodes need, before it is given a slot. */
@@ -134,16 +152,26 @@ interface Memory extends Lifetime {
   readonly subject: string;
 }
 
-/** Finds every value's memory; the views' `slot` is the index into `memories`. */
+/**
+ * Finds every value's memory; the views' `slot` is the index into `memories`. Constants stay in their parameters but
+ * where they are read back.
+ */
 function placeInMemories(
   { graph, shapes }: ShapedGraph,
   nodes: readonly FusedNode[],
   joinInPlace: boolean,
 ): { views: Map<ValueId, View>; memories: Memory[] } {
   const places = placeValues(graph.inputs, nodes, shapes, joinInPlace);
+  const readBack = new Set(joinInPlace ? graph.outputs.map((id) => places.get(id)!.root) : places.keys());
+  const constants = new Map(
+    nodes.flatMap(({ node, output }): [ValueId, PackedParameter][] =>
+      node.op.type === "constant" && !readBack.has(output) ? [[output, constantParameter(node.name, node.op)]] : [],
+    ),
+  );
   const byRoot = new Map<ValueId, Memory>();
   const touch = (id: ValueId, time: number) => {
     const { root } = places.get(id)!;
+    if (constants.has(root)) return;
     const known = byRoot.get(root);
     byRoot.set(root, {
       subject: root,
@@ -158,11 +186,15 @@ function placeInMemories(
   });
   for (const id of graph.outputs) touch(id, nodes.length);
 
-  const index = new Map([...byRoot.keys()].map((root, memory) => [root, memory]));
+  // Constants have slots of their own kind, below 0: no two of them are one, and none is another value's.
+  const index = new Map([
+    ...[...byRoot.keys()].map((root, memory) => [root, memory] as const),
+    ...[...constants.keys()].map((root, constant) => [root, -1 - constant] as const),
+  ]);
   const views = new Map<ValueId, View>();
-  for (const [id, { root, offset }] of places) {
-    const stride = elementCount(shapes.get(root)!.slice(1));
-    views.set(id, { shape: shapes.get(id)!, slot: index.get(root)!, offset, stride });
+  for (const [id, { root, offset, stride }] of places) {
+    const parameter = constants.get(root);
+    views.set(id, { shape: shapes.get(id)!, slot: index.get(root)!, offset, stride, ...(parameter && { parameter }) });
   }
   return { views, memories: [...byRoot.values()] };
 }
@@ -186,7 +218,7 @@ function launchNodes(
   views: ReadonlyMap<ValueId, View>,
   values: readonly Memory[],
   limits: PlanLimits,
-  allowed: (algorithm: Algorithm) => boolean,
+  choose: Chooser,
 ): { work: Work[]; memories: Memory[]; ranges: readonly Range[]; bytes: number } {
   const { bytes: peak } = placeInArena(values);
   const attempt = (share: number) => {
@@ -194,7 +226,7 @@ function launchNodes(
     const work = nodes.map((fused, time): Work => {
       const live = values.filter(({ first, last }) => first <= time && time <= last);
       const free = peak - live.reduce((sum, { bytes }) => sum + bytes, 0);
-      const launched = launchNode(fused, views, limits, Math.floor(free * share), allowed);
+      const launched = launchNode(fused, views, limits, Math.floor(free * share), choose);
       const own = launched.scratch.map(
         (bytes) => memories.push({ subject: fused.name, bytes: roundUp(bytes), first: time, last: time }) - 1,
       );
@@ -217,7 +249,7 @@ function launchNode(
   views: ReadonlyMap<ValueId, View>,
   limits: PlanLimits,
   scratchBudget: number,
-  allowed: (algorithm: Algorithm) => boolean,
+  choose: Chooser,
 ): { problem: Problem; launches: readonly Launch[]; scratch: readonly number[]; tolerance: number } {
   const problem: Problem = {
     layer: node.name,
@@ -228,8 +260,8 @@ function launchNode(
     limits,
     scratchBudget,
   };
-  if (node.op.type === "dropout") return { problem, launches: [], scratch: [], tolerance: 0 };
-  const algorithm = candidates(problem).find(allowed);
+  if (isView(node.op) || problem.output.parameter) return { problem, launches: [], scratch: [], tolerance: 0 };
+  const algorithm = choose(problem);
   if (!algorithm) {
     throw new EngineError("graph", node.name, `no kernel computes its ${node.op.type}`, "use another layer");
   }
@@ -317,24 +349,27 @@ export function largestBatch(
   batch: number,
   options: PlanOptions = {},
 ): number {
-  const imageBytes = Math.max(...[...single.shapes.values()].map((shape) => roundUp(byteLength(shape))));
+  const images = imageValues(single.graph, batch);
+  if (!images) return fits(single.graph, batch, limits, options) ? batch : 0;
+  const imageBytes = Math.max(...[...images].map((id) => roundUp(byteLength(single.shapes.get(id)!))));
   let most = Math.min(batch, Math.floor(largestBuffer(limits) / imageBytes));
   while (most > 0) {
     const arena = planGraph(inferShapesForBatch(single.graph, most), { ...limits, maxBufferSize: Infinity }, options);
     if (arena.arenaBytes <= limits.maxBufferSize) break;
     most = Math.min(most - 1, Math.floor((most * limits.maxBufferSize) / arena.arenaBytes));
   }
-  return most < batch && mixesImages(single) ? 0 : most;
+  return most;
 }
 
-function mixesImages({ graph, nodes }: ShapedGraph): boolean {
-  return (
-    graph.inputs.some(({ shape }) => shape[0] !== "N") ||
-    nodes.some(
-      ({ name, op, outputShape }) =>
-        (op.type === "concat" || op.type === "softmax") && resolveAxis(name, op.axis, outputShape.length) === 0,
-    )
-  );
+function fits(graph: Graph, batch: number, limits: PlanLimits, options: PlanOptions): boolean {
+  const shaped = inferShapesForBatch(graph, batch);
+  try {
+    planGraph(shaped, limits, options);
+    return true;
+  } catch (error) {
+    if (error instanceof EngineError && error.code === "out-of-memory") return false;
+    throw error;
+  }
 }
 
 /** `batch` images as parts of nearly equal size, none larger than `most`. */

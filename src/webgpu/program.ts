@@ -5,7 +5,7 @@
 
 import { EngineError } from "../errors.ts";
 import type { ValueId } from "../graph/graph.ts";
-import { elementCount, type Tensor } from "../graph/tensor.ts";
+import { elementCount, elementsPerImage, imageCount, type Tensor } from "../graph/tensor.ts";
 import { bytesPerElement, type Plan, type PlannedValue } from "../plan/plan.ts";
 import { kernelNamed } from "../plan/registry.ts";
 import { bufferUsage, mapModeRead } from "./constants.ts";
@@ -256,8 +256,8 @@ export class Program {
 
   /** Copies a value image by image, since it may be a slice of a wider one. */
   private encodeCopy(encoder: GPUCommandEncoder, { value, offset }: Tap, buffer: GPUBuffer): void {
-    const images = value.shape[0];
-    const imageBytes = (elementCount(value.shape) / images) * bytesPerElement;
+    const images = imageCount(value.shape);
+    const imageBytes = elementsPerImage(value.shape) * bytesPerElement;
     const whole = value.stride * bytesPerElement === imageBytes;
     const copies = whole ? 1 : images;
     for (let copy = 0; copy < copies; copy++) {

@@ -5,7 +5,8 @@
 
 import type { ShapedGraph, ShapedNode, ValueId } from "../../src/graph/graph.ts";
 import { resolveAxis } from "../../src/graph/ops/op_rule.ts";
-import { elementCount, type Shape } from "../../src/graph/tensor.ts";
+import { isView } from "../../src/graph/ops/view.ts";
+import { elementCount, elementsPerImage, type Shape } from "../../src/graph/tensor.ts";
 import { bytesPerElement, type Plan, type Step, type View } from "../../src/plan/plan.ts";
 
 /** What is wrong with a plan's use of memory; empty where nothing is. */
@@ -20,6 +21,8 @@ export function memoryFaults(shaped: ShapedGraph, plan: Plan): string[] {
 
   const expectValue = (id: ValueId, when: string) => {
     const view = plan.values[id];
+    // A constant that is a parameter is nowhere in memory.
+    if (!view) return;
     const wanted = meanings.of(id);
     const slot = slots[view.slot];
     const at = wanted.findIndex((meaning, index) => slot[placeOf(view, index)] !== meaning);
@@ -51,7 +54,7 @@ export function memoryFaults(shaped: ShapedGraph, plan: Plan): string[] {
     faults.push(...bindingFaults(step, plan));
     if (node.op.type === "concat") {
       // One step for each input that is not in place, in their order.
-      const outside = node.inputs.flatMap((id, at) => (plan.values[id].slot === output.slot ? [] : [at]));
+      const outside = node.inputs.flatMap((id, at) => (plan.values[id]?.slot === output.slot ? [] : [at]));
       const nth = copied.get(node) ?? 0;
       copied.set(node, nth + 1);
       const input = node.inputs[outside[nth]];
@@ -65,17 +68,19 @@ export function memoryFaults(shaped: ShapedGraph, plan: Plan): string[] {
       // Several dispatches of a node pass memory on: what is neither its input nor its output is that scratch memory.
       const scratch = -1 - shaped.nodes.indexOf(node);
       const bound = slotsOf(step);
-      const input = plan.values[node.inputs[0]];
       for (const slot of bound.slice(0, -1)) {
-        if (slot === input.slot) expectValue(node.inputs[0], `read by ${step.name}`);
-        else if (slots[slot][0] !== scratch) faults.push(`${step.name} reads scratch memory of another`);
+        const inputs = node.inputs.filter((id) => plan.values[id]?.slot === slot);
+        for (const id of inputs) expectValue(id, `read by ${step.name}`);
+        if (inputs.length === 0 && slots[slot][0] !== scratch) {
+          faults.push(`${step.name} reads scratch memory of another`);
+        }
       }
       if (bound.at(-1) === output.slot) {
         meanings.of(step.output).forEach((meaning, at) => {
           slots[output.slot][placeOf(output, at)] = meaning;
         });
       } else slots[bound.at(-1)!].fill(scratch);
-      faults.push(...launchFaults(step, input, output));
+      faults.push(...launchFaults(step, plan.values[node.inputs[0]], output));
     }
     expectReadable(index);
   }
@@ -91,7 +96,7 @@ class Meanings {
   constructor({ graph, nodes, shapes }: ShapedGraph) {
     for (const { name } of graph.inputs) this.addOwn(name, shapes.get(name)!);
     for (const node of nodes) {
-      if (node.op.type === "dropout") this.values.set(node.output, this.of(node.inputs[0]));
+      if (isView(node.op)) this.values.set(node.output, this.of(node.inputs[0]));
       else if (node.op.type === "concat") this.values.set(node.output, this.join(node));
       else this.addOwn(node.output, node.outputShape);
     }
@@ -145,7 +150,7 @@ function joinedPlaces({ name, op, inputShapes, outputShape }: ShapedNode, input:
 
 /** Where in its slot an element of a value lies. */
 function placeOf({ shape, offset, stride }: View, at: number): number {
-  const image = elementCount(shape) / shape[0];
+  const image = elementsPerImage(shape);
   return offset + Math.floor(at / image) * stride + (at % image);
 }
 
@@ -165,16 +170,20 @@ function bindingFaults(step: Step, plan: Plan): string[] {
   );
 }
 
-/** Where a step says that its kernel finds the values it binds. A concat's output offset is its own affair. */
-function launchFaults(step: Step, input: View, output: View | undefined): string[] {
+/**
+ * Where a step says that its kernel finds the values it binds, if it says it in the words of most. A concat's output
+ * offset is its own affair.
+ */
+function launchFaults(step: Step, input: View | undefined, output: View | undefined): string[] {
   const { name, layer } = step;
   const bound = slotsOf(step);
   const faults: string[] = [];
   const expectPlace = (end: "in" | "out", { offset, stride }: View) => {
+    if (!(`${end}Stride` in layer)) return;
     const said = [layer[`${end}Offset`], layer[`${end}Stride`]].join();
     if (said !== [offset, stride].join()) faults.push(`${name} is launched ${end} ${said}, not ${offset},${stride}`);
   };
-  if (bound[0] === input.slot) expectPlace("in", input);
+  if (input && bound[0] === input.slot) expectPlace("in", input);
   if (output && bound.at(-1) === output.slot) expectPlace("out", output);
   return faults;
 }

@@ -21,15 +21,35 @@ interface Choice {
 }
 
 /** Concats come often: they are what memory planning is about. */
-const ops = ["conv", "conv", "relu", "relu", "dropout", "concat", "concat", "concat", "tail", "window"] as const;
+const ops = [
+  "conv",
+  "conv",
+  "relu",
+  "relu",
+  "dropout",
+  "concat",
+  "concat",
+  "concat",
+  "tail",
+  "window",
+  "view",
+  "view",
+  "binary",
+  "binary",
+  "constant",
+  "moved",
+] as const;
 
 export interface RandomGraph {
   readonly batch: number;
   readonly graph: Graph;
 }
 
-/** Graphs of up to `most` nodes on maps of 14 × 15 or 4 × 5 for batches of 1 to 3. */
-export function randomGraphs(most: number): fc.Arbitrary<RandomGraph> {
+/**
+ * Graphs of up to `most` nodes on maps of 14 × 15 or 4 × 5 for batches of 1 to 3; for these alone unless `free`, since
+ * constants and reshapes may hang on the batch.
+ */
+export function randomGraphs(most: number, { free = false } = {}): fc.Arbitrary<RandomGraph> {
   const choice = fc.record({
     op: fc.constantFrom(...ops),
     picks: fc.array(fc.nat(100), { minLength: 1, maxLength: 4 }),
@@ -46,18 +66,19 @@ export function randomGraphs(most: number): fc.Arbitrary<RandomGraph> {
     })
     .map(({ batch, map, inputs, choices, outputs }) => ({
       batch,
-      graph: build(batch, map, inputs, choices, outputs),
+      graph: build(batch, free ? "N" : batch, map, inputs, choices, outputs),
     }));
 }
 
 function build(
   batch: number,
+  images: number | "N",
   map: readonly number[],
   channels: readonly number[],
   choices: readonly Choice[],
   outputPicks: readonly number[],
 ): Graph {
-  const inputs = channels.map((count, index): GraphInput => ({ name: `in${index}`, shape: ["N", count, ...map] }));
+  const inputs = channels.map((count, index): GraphInput => ({ name: `in${index}`, shape: [images, count, ...map] }));
   const shapes = new Map<string, Shape>(
     inputs.map(({ name, shape }) => [name, [batch, ...(shape.slice(1) as number[])]]),
   );
@@ -79,7 +100,8 @@ function nodeOf(name: string, { op: kind, picks, size }: Choice, shapes: Readonl
   const first = ids[picks[0] % ids.length];
   const shape = shapes.get(first)!;
   const one = (op: Op): Node => ({ name, op, inputs: [first], output: `v${name}` });
-  if (kind === "relu" || shape.length !== 4) return one({ type: "relu" });
+  const images = kind === "conv" || kind === "window" || kind === "tail";
+  if (kind === "relu" || (images && shape.length !== 4)) return one({ type: "relu" });
   switch (kind) {
     case "conv": {
       const kernel = size % 2 === 0 ? squareWindow(1) : squareWindow(3, 1, 1);
@@ -101,12 +123,46 @@ function nodeOf(name: string, { op: kind, picks, size }: Choice, shapes: Readonl
           { type: "fully_connected", outFeatures: 1 + size, bias: true } as const,
         ][size % 3],
       );
+    case "view":
+      // Some keep the images' bounds, some move them.
+      return one(
+        (
+          [
+            { type: "identity" },
+            { type: "reshape", form: "flatten", axis: Math.min(1, shape.length) },
+            { type: "reshape", form: "flatten", axis: Math.min(2, shape.length) },
+            { type: "reshape", form: "shape", shape: [-1] },
+            { type: "reshape", form: "unsqueeze", axes: [0] },
+            { type: "reshape", form: "unsqueeze", axes: [-1] },
+            { type: "reshape", form: "shape", shape: [-1, 1, ...shape.slice(-1)] },
+          ] as const
+        )[size],
+      );
+    case "binary": {
+      const fits = ids.filter((id) => fitsBroadcast(shape, shapes.get(id)!));
+      const inputs = [first, fits[(picks[1] ?? 0) % fits.length]];
+      const op: Op = { type: "binary", function: (["add", "mul", "max"] as const)[size % 3] };
+      return { name, op, inputs, output: `v${name}` };
+    }
+    case "constant":
+      return { name, op: { type: "constant", shape: shape.slice(size % 3) }, inputs: [], output: `v${name}` };
+    case "moved":
+      return one(
+        (
+          [
+            { type: "transpose", permutation: [...shape.keys()].reverse() },
+            { type: "slice", ranges: shape.length === 0 ? [] : [{ axis: -1, start: -1, end: -100_000, step: -1 }] },
+            { type: "pad", before: shape.map(() => 1), after: shape.map(() => 0), mode: "constant", value: 1 },
+          ] as const
+        )[size % 3],
+      );
     case "concat": {
       // Mostly along channels, where slices are possible; also along the batch and along rows.
+      if (shape.length < 3) return one({ type: "identity" });
       const axis = [1, 1, 1, 1, 0, 2, 1][size];
       const fits = ids.filter((id) => {
         const other = shapes.get(id)!;
-        return other.length === 4 && other.every((extent, at) => at === axis || extent === shape[at]);
+        return other.length === shape.length && other.every((extent, at) => at === axis || extent === shape[at]);
       });
       const inputs = [first, ...picks.slice(1).map((pick) => fits[pick % fits.length])];
       return { name, op: { type: "concat", axis }, inputs, output: `v${name}` };
@@ -114,6 +170,11 @@ function nodeOf(name: string, { op: kind, picks, size }: Choice, shapes: Readonl
     default:
       return kind satisfies never;
   }
+}
+
+/** Whether two shapes stretch to one that is not much larger: graphs of many such steps would grow without end. */
+function fitsBroadcast(a: Shape, b: Shape): boolean {
+  return b.length <= a.length && b.every((extent, at) => extent === 1 || extent === a[at + a.length - b.length]);
 }
 
 export function shapedOf({ graph, batch }: RandomGraph): ShapedGraph {
