@@ -78,10 +78,10 @@ fn main(
   let kyBegin = min((rowsAbove + layer.dilationY - 1u) / layer.dilationY, layer.kernelHeight);
   let kyEnd = min((rowsLeft + layer.dilationY - 1u) / layer.dilationY, layer.kernelHeight);
 
-  var sums: array<array<vec4<Element>, TILE_COLUMNS>, QUADS>;
+  var sums: array<array<vec4f, TILE_COLUMNS>, QUADS>;
   for (var quad = 0u; quad < QUADS; quad++) {
     for (var x = 0u; x < TILE_COLUMNS; x++) {
-      sums[quad][x] = bias[tile * QUADS + quad];
+      sums[quad][x] = vec4f(bias[tile * QUADS + quad]);
     }
   }
 
@@ -100,15 +100,15 @@ fn main(
     for (var channel = 0u; channel < layer.inChannels; channel++) {
       for (var ky = kyBegin; ky < kyEnd; ky++) {
         let rowStart = channelStart + u32(firstRow + i32(ky * layer.dilationY)) * layer.inWidth;
-        var segment: array<Element, SEGMENT>;
+        var segment: array<f32, SEGMENT>;
         for (var s = 0u; s < SEGMENT; s++) {
-          segment[s] = select(Element(0), input[rowStart + columns[s]], inside[s]);
+          segment[s] = select(0, f32(input[rowStart + columns[s]]), inside[s]);
         }
         let kernelRow = (tile * layer.inChannels + channel) * layer.kernelHeight + ky;
         let weightStart = (kernelRow * layer.kernelWidth + firstTap) * QUADS;
         for (var tap = 0u; tap < TAPS; tap++) {
           for (var quad = 0u; quad < QUADS; quad++) {
-            let weights = weight[weightStart + tap * QUADS + quad];
+            let weights = vec4f(weight[weightStart + tap * QUADS + quad]);
             for (var x = 0u; x < TILE_COLUMNS; x++) {
               sums[quad][x] += weights * segment[x * STRIDE_X + tap * DILATION_X];
             }
@@ -136,10 +136,10 @@ fn main(
       let pair = select(values.xy, values.zw, (c & 2u) != 0u);
       var value = select(pair.x, pair.y, (c & 1u) != 0u);
       if (relu) {
-        value = select(value, Element(0), value < Element(0));
+        value = select(value, 0, value < 0);
       }
       if (x < columnsLeft) {
-        output[outIndex + x] = value;
+        output[outIndex + x] = Element(value);
       }
     }
     outIndex += outPlane;

@@ -80,7 +80,7 @@ fn main(
   let plane = layer.inHeight * layer.inWidth;
   let inStart = layer.inOffset + image * layer.inStride + group * layer.inChannels * plane;
 
-  var sums: array<array<Element, TILE_COLUMNS>, TILE_CHANNELS>;
+  var sums: array<array<f32, TILE_COLUMNS>, TILE_CHANNELS>;
   for (var firstTap = 0u; firstTap < layer.kernelWidth; firstTap += TAPS) {
     // Columns of the input under the segment: their index, held inside the row, and whether they are real.
     var columns: array<u32, SEGMENT>;
@@ -97,17 +97,17 @@ fn main(
         let row = firstRow + i32(ky * layer.dilationY);
         let rowInside = row >= 0 && row < i32(layer.inHeight);
         let rowStart = channelStart + u32(clamp(row, 0, i32(layer.inHeight) - 1)) * layer.inWidth;
-        var segment: array<Element, SEGMENT>;
+        var segment: array<f32, SEGMENT>;
         for (var s = 0u; s < SEGMENT; s++) {
-          segment[s] = select(Element(0), input[rowStart + columns[s]], rowInside && inside[s]);
+          segment[s] = select(0, f32(input[rowStart + columns[s]]), rowInside && inside[s]);
         }
         let kernelRow = (tile * layer.inChannels + channel) * layer.kernelHeight + ky;
         let weightStart = (kernelRow * layer.kernelWidth + firstTap) * TILE_CHANNELS + subgroupLane % 8u;
         for (var tap = 0u; tap < TAPS; tap++) {
           for (var eighth = 0u; eighth < EIGHTHS; eighth++) {
-            let held = weight[weightStart + tap * TILE_CHANNELS + eighth * 8u];
+            let held = f32(weight[weightStart + tap * TILE_CHANNELS + eighth * 8u]);
             // A broadcast's lane must be a constant in the text, so this is a loop written out.
-            let weights = array<Element, 8>(
+            let weights = array<f32, 8>(
               subgroupBroadcast(held, 0u), subgroupBroadcast(held, 1u), subgroupBroadcast(held, 2u),
               subgroupBroadcast(held, 3u), subgroupBroadcast(held, 4u), subgroupBroadcast(held, 5u),
               subgroupBroadcast(held, 6u), subgroupBroadcast(held, 7u));
@@ -132,7 +132,7 @@ fn main(
   let channelsLeft = min(TILE_CHANNELS, layer.outChannels - firstChannel);
   let columnsLeft = select(0u, layer.outWidth - outColumn, mapTile < mapTiles);
   for (var c = 0u; c < channelsLeft; c++) {
-    let channelBias = bias[tile * TILE_CHANNELS + c];
+    let channelBias = f32(bias[tile * TILE_CHANNELS + c]);
     for (var x = 0u; x < TILE_COLUMNS; x++) {
       var value = sums[0][x];
       for (var k = 1u; k < TILE_CHANNELS; k++) {
@@ -140,10 +140,10 @@ fn main(
       }
       value += channelBias;
       if (relu) {
-        value = select(value, Element(0), value < Element(0));
+        value = select(value, 0, value < 0);
       }
       if (x < columnsLeft) {
-        output[outIndex + x] = value;
+        output[outIndex + x] = Element(value);
       }
     }
     outIndex += outPlane;

@@ -55,24 +55,24 @@ fn main(
   let image = thread / (pixelTiles * channelTiles);
 
   // A pixel past the end reads the last one instead and is not stored.
-  var sums: array<array<vec4<Element>, TILE_PIXELS>, QUADS>;
+  var sums: array<array<vec4f, TILE_PIXELS>, QUADS>;
   var inIndex: array<u32, TILE_PIXELS>;
   for (var p = 0u; p < TILE_PIXELS; p++) {
     inIndex[p] = layer.inOffset + image * layer.inStride + min(firstPixel + p * pixelTiles, layer.pixels - 1u);
     for (var quad = 0u; quad < QUADS; quad++) {
-      sums[quad][p] = bias[tile * QUADS + quad];
+      sums[quad][p] = vec4f(bias[tile * QUADS + quad]);
     }
   }
 
   var weightIndex = (image * layer.weightTiles + tile) * layer.inChannels * QUADS;
   var channelStart = 0u;
   for (var channel = 0u; channel < layer.inChannels; channel++) {
-    var values: array<Element, TILE_PIXELS>;
+    var values: array<f32, TILE_PIXELS>;
     for (var p = 0u; p < TILE_PIXELS; p++) {
-      values[p] = input[inIndex[p] + channelStart];
+      values[p] = f32(input[inIndex[p] + channelStart]);
     }
     for (var quad = 0u; quad < QUADS; quad++) {
-      let weights = weight[weightIndex + quad];
+      let weights = vec4f(weight[weightIndex + quad]);
       for (var p = 0u; p < TILE_PIXELS; p++) {
         sums[quad][p] += weights * values[p];
       }
@@ -94,11 +94,11 @@ fn main(
       let pair = select(values.xy, values.zw, (c & 2u) != 0u);
       var value = select(pair.x, pair.y, (c & 1u) != 0u);
       if (relu) {
-        value = select(value, Element(0), value < Element(0));
+        value = select(value, 0, value < 0);
       }
       let pixel = firstPixel + p * pixelTiles;
       if (pixel < layer.pixels) {
-        output[outIndex + pixel] = value;
+        output[outIndex + pixel] = Element(value);
       }
     }
     outIndex += layer.pixels;

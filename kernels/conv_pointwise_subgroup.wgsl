@@ -61,7 +61,7 @@ fn main(
     return;
   }
 
-  var sums: array<array<Element, TILE_PIXELS>, TILE_CHANNELS>;
+  var sums: array<array<f32, TILE_PIXELS>, TILE_CHANNELS>;
   var inIndex: array<u32, TILE_PIXELS>;
   for (var p = 0u; p < TILE_PIXELS; p++) {
     inIndex[p] = layer.inOffset + image * layer.inStride + min(firstPixel + p * pixelTiles, layer.pixels - 1u);
@@ -70,14 +70,14 @@ fn main(
   var weightIndex = (image * layer.weightTiles + tile) * layer.inChannels * TILE_CHANNELS + subgroupLane % 8u;
   var channelStart = 0u;
   for (var channel = 0u; channel < layer.inChannels; channel++) {
-    var values: array<Element, TILE_PIXELS>;
+    var values: array<f32, TILE_PIXELS>;
     for (var p = 0u; p < TILE_PIXELS; p++) {
-      values[p] = input[inIndex[p] + channelStart];
+      values[p] = f32(input[inIndex[p] + channelStart]);
     }
     for (var eighth = 0u; eighth < EIGHTHS; eighth++) {
-      let held = weight[weightIndex + eighth * 8u];
+      let held = f32(weight[weightIndex + eighth * 8u]);
       // A broadcast's lane must be a constant in the text, so this is a loop written out.
-      let weights = array<Element, 8>(
+      let weights = array<f32, 8>(
         subgroupBroadcast(held, 0u), subgroupBroadcast(held, 1u), subgroupBroadcast(held, 2u),
         subgroupBroadcast(held, 3u), subgroupBroadcast(held, 4u), subgroupBroadcast(held, 5u),
         subgroupBroadcast(held, 6u), subgroupBroadcast(held, 7u));
@@ -96,7 +96,7 @@ fn main(
   var outIndex = layer.outOffset + image * layer.outStride + tile * TILE_CHANNELS * layer.pixels;
   let channelsLeft = min(TILE_CHANNELS, layer.outChannels - tile * TILE_CHANNELS);
   for (var c = 0u; c < channelsLeft; c++) {
-    let channelBias = bias[tile * TILE_CHANNELS + c];
+    let channelBias = f32(bias[tile * TILE_CHANNELS + c]);
     for (var p = 0u; p < TILE_PIXELS; p++) {
       var value = sums[0][p];
       for (var k = 1u; k < TILE_CHANNELS; k++) {
@@ -104,11 +104,11 @@ fn main(
       }
       value += channelBias;
       if (relu) {
-        value = select(value, Element(0), value < Element(0));
+        value = select(value, 0, value < 0);
       }
       let pixel = firstPixel + p * pixelTiles;
       if (pixel < layer.pixels) {
-        output[outIndex + pixel] = value;
+        output[outIndex + pixel] = Element(value);
       }
     }
     outIndex += layer.pixels;

@@ -59,12 +59,12 @@ fn main(
   for (var p = 0u; p < TILE_QUADS; p++) {
     inIndex[p] = (layer.inOffset + image * layer.inStride) / 4u + min(firstQuad + p * pixelTiles, pixelQuads - 1u);
   }
-  var sums: array<array<vec4<Element>, TILE_QUADS>, TILE_CHANNELS>;
+  var sums: array<array<vec4f, TILE_QUADS>, TILE_CHANNELS>;
   for (var quad = 0u; quad < CHANNEL_QUADS; quad++) {
-    let biases = bias[tile * CHANNEL_QUADS + quad];
+    let biases = vec4f(bias[tile * CHANNEL_QUADS + quad]);
     for (var c = 0u; c < 4u; c++) {
       for (var p = 0u; p < TILE_QUADS; p++) {
-        sums[quad * 4u + c][p] = vec4<Element>(biases[c]);
+        sums[quad * 4u + c][p] = vec4f(biases[c]);
       }
     }
   }
@@ -72,12 +72,12 @@ fn main(
   var weightIndex = (image * layer.weightTiles + tile) * layer.inChannels * CHANNEL_QUADS;
   var channelStart = 0u;
   for (var channel = 0u; channel < layer.inChannels; channel++) {
-    var values: array<vec4<Element>, TILE_QUADS>;
+    var values: array<vec4f, TILE_QUADS>;
     for (var p = 0u; p < TILE_QUADS; p++) {
-      values[p] = input[inIndex[p] + channelStart];
+      values[p] = vec4f(input[inIndex[p] + channelStart]);
     }
     for (var quad = 0u; quad < CHANNEL_QUADS; quad++) {
-      let weights = weight[weightIndex + quad];
+      let weights = vec4f(weight[weightIndex + quad]);
       for (var c = 0u; c < 4u; c++) {
         for (var p = 0u; p < TILE_QUADS; p++) {
           sums[quad * 4u + c][p] += weights[c] * values[p];
@@ -99,11 +99,11 @@ fn main(
         values = select(values, sums[k][p], c == k);
       }
       if (relu) {
-        values = select(values, vec4<Element>(0), values < vec4<Element>(0));
+        values = select(values, vec4f(), values < vec4f());
       }
       let quad = firstQuad + p * pixelTiles;
       if (quad < pixelQuads) {
-        output[outIndex + quad] = values;
+        output[outIndex + quad] = vec4<Element>(values);
       }
     }
     outIndex += pixelQuads;

@@ -73,11 +73,11 @@ fn main(
   let kxEnd = endTap(left, layer.inWidth, layer.dilationX, layer.kernelWidth);
 
   let plane = layer.inOffset + image * layer.inStride + channel * layer.inHeight * layer.inWidth;
-  var sum = Element(0);
+  var sum = 0f;
   for (var ky = kyBegin; ky < kyEnd; ky++) {
     let row = plane + u32(top + i32(ky * layer.dilationY)) * layer.inWidth;
     for (var kx = kxBegin; kx < kxEnd; kx++) {
-      sum += input[row + u32(left + i32(kx * layer.dilationX))];
+      sum += f32(input[row + u32(left + i32(kx * layer.dilationX))]);
     }
   }
   var counted = (kyEnd - kyBegin) * (kxEnd - kxBegin);
@@ -86,5 +86,5 @@ fn main(
     let columns = endTap(left, layer.inWidth + layer.padRight, layer.dilationX, layer.kernelWidth);
     counted = rows * columns;
   }
-  output[layer.outOffset + image * layer.outStride + (channel * layer.outHeight + outRow) * layer.outWidth + outColumn] = sum / Element(max(counted, 1u));
+  output[layer.outOffset + image * layer.outStride + (channel * layer.outHeight + outRow) * layer.outWidth + outColumn] = Element(sum / f32(max(counted, 1u)));
 }

@@ -47,8 +47,8 @@ fn endTap(start: i32, extent: u32, dilation: u32, kernel: u32) -> u32 {
 }
 
 // Asked of the bits, since shaders may assume that no NaN occurs and drop `x != x`.
-fn isNan(x: Element) -> bool {
-  return (bitcast<u32>(f32(x)) & 0x7fffffffu) > 0x7f800000u;
+fn isNan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
 }
 
 @compute @workgroup_size(workgroupSize)
@@ -74,15 +74,15 @@ fn main(
   let kxEnd = endTap(left, layer.inWidth, layer.dilationX, layer.kernelWidth);
 
   let plane = layer.inOffset + image * layer.inStride + channel * layer.inHeight * layer.inWidth;
-  var largest = Element(-0x1.fffffep+127);
+  var largest = -0x1.fffffep+127f;
   for (var ky = kyBegin; ky < kyEnd; ky++) {
     let row = plane + u32(top + i32(ky * layer.dilationY)) * layer.inWidth;
     for (var kx = kxBegin; kx < kxEnd; kx++) {
-      let value = input[row + u32(left + i32(kx * layer.dilationX))];
+      let value = f32(input[row + u32(left + i32(kx * layer.dilationX))]);
       if (value > largest || isNan(value)) {
         largest = value;
       }
     }
   }
-  output[layer.outOffset + image * layer.outStride + (channel * layer.outHeight + outRow) * layer.outWidth + outColumn] = largest;
+  output[layer.outOffset + image * layer.outStride + (channel * layer.outHeight + outRow) * layer.outWidth + outColumn] = Element(largest);
 }

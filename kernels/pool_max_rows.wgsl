@@ -39,8 +39,8 @@ struct Layer {
 @group(0) @binding(2) var<uniform> layer: Layer;
 
 // Asked of the bits, since shaders may assume that no NaN occurs and drop `x != x`.
-fn larger(largest: Element, value: Element) -> Element {
-  let isNan = (bitcast<u32>(f32(value)) & 0x7fffffffu) > 0x7f800000u;
+fn larger(largest: f32, value: f32) -> f32 {
+  let isNan = (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
   return select(largest, value, value > largest || isNan);
 }
 
@@ -64,15 +64,15 @@ fn main(
   let left = i32(outColumn * STRIDE_X) - i32(layer.padLeft);
   let plane = layer.inOffset + image * layer.inStride + channel * layer.inHeight * layer.inWidth;
   var columns: array<u32, SEGMENT>;
-  var down: array<Element, SEGMENT>;
+  var down: array<f32, SEGMENT>;
   for (var s = 0u; s < SEGMENT; s++) {
     columns[s] = u32(clamp(left + i32(s), 0, i32(layer.inWidth) - 1));
-    down[s] = Element(-0x1.fffffep+127);
+    down[s] = -0x1.fffffep+127f;
   }
   for (var ky = 0u; ky < layer.kernelHeight; ky++) {
     let rowStart = plane + u32(clamp(top + i32(ky), 0, i32(layer.inHeight) - 1)) * layer.inWidth;
     for (var s = 0u; s < SEGMENT; s++) {
-      down[s] = larger(down[s], input[rowStart + columns[s]]);
+      down[s] = larger(down[s], f32(input[rowStart + columns[s]]));
     }
   }
 
@@ -83,7 +83,7 @@ fn main(
       largest = larger(largest, down[x * STRIDE_X + tap]);
     }
     if (outColumn + x < layer.outWidth) {
-      output[outStart + outColumn + x] = largest;
+      output[outStart + outColumn + x] = Element(largest);
     }
   }
 }
