@@ -52,6 +52,11 @@ export type { KernelSource } from "./webgpu/kernel_source.ts";
 export type { CompileProgress } from "./webgpu/program.ts";
 export { type RunOptions, Session, type SessionOptions } from "./webgpu/session.ts";
 
+// Pictures to probabilities: crops, ensembles, streams.
+export type { Classification, Classified, Classifier, ClassifyOptions, Probabilities } from "./classify/classifier.ts";
+export { ReferenceClassifier, type ReferenceClassifierOptions } from "./classify/reference.ts";
+export type { Model } from "./graph/model.ts";
+
 // Whether it is right: the reference on the CPU, and comparing with it.
 export { type ReferenceOptions, runReference } from "./cpu/reference.ts";
 export {

@@ -56,6 +56,19 @@ describe("GoogLeNet at batch 1", () => {
   });
 });
 
+test("auxiliary heads add steps and parameters of their own, and without them there is nothing of theirs", () => {
+  const all = planGraph(inferShapesForBatch(googLeNet({ heads: "all" }), 1), defaultLimits);
+  const main = planFor(1);
+  const essence = ({ steps }: Plan) =>
+    steps
+      .filter(({ name }) => !/^loss[12]/.test(name))
+      .map(({ name, kernel, constants, tiles, workgroups }) => ({ name, kernel, constants, tiles, workgroups }));
+  expect(essence(all)).toEqual(essence(main));
+  expect(main.steps).toHaveLength(essence(main).length);
+  expect(main.parameters.filter((each) => "name" in each && /^loss[12]/.test(each.name))).toEqual([]);
+  expect(all.steps.length).toBeGreaterThan(main.steps.length);
+});
+
 test("memory grows with the batch and no faster", () => {
   for (const batch of [2, 8, 32]) expect(planFor(batch).arenaBytes).toBeLessThanOrEqual(batch * planFor(1).arenaBytes);
 });
