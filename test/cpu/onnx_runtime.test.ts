@@ -3,9 +3,11 @@
  * Max pooling, ReLU, dropout and concat must agree to the bit.
  */
 
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runReference } from "../../src/cpu/reference.ts";
 import { cases, drawCase, type OpCase } from "../support/cases.ts";
+import { randomCase } from "../support/cases/random.ts";
 import "../support/close.ts";
 import { runOnnxRuntime } from "../support/onnx_runtime.ts";
 import { freshSeed } from "../support/random.ts";
@@ -29,6 +31,20 @@ describe("the reference agrees with ONNX Runtime", () => {
       expect(actual, `seed ${seed}`).toBeAllclose(expected, { relative: Math.min(opCase.tolerance, relative) });
     });
   }
+});
+
+test("the reference agrees with ONNX Runtime on random arrays", async () => {
+  await fc.assert(
+    fc.asyncProperty(randomCase, fc.nat(), async (opCase, seed) => {
+      const { actual, expected } = await both(opCase, seed);
+      // Sums of few values of up to 1 may cancel.
+      const largest = expected.data.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+      expect(actual, opCase.name).toBeAllclose(expected, {
+        absolute: Math.min(opCase.tolerance, relative) * largest,
+      });
+    }),
+    { numRuns: 400 },
+  );
 });
 
 describe("ONNX Runtime still refuses", () => {

@@ -25,6 +25,8 @@ export interface CheckOptions {
   readonly placements?: readonly Placement[];
   /** Whether a ReLU is fused behind the op. */
   readonly relu?: boolean;
+  /** The magnitude of what is added up, where the sums may be much smaller: rounding is held against the larger. */
+  readonly magnitude?: number;
   /** The algorithm to run; all that accept the case unless given. */
   readonly only?: string;
   /** Of algorithms that begin with the same kernel, the one whose turn it is; all unless given. */
@@ -33,7 +35,7 @@ export interface CheckOptions {
 
 /** Fails with every parameter of the case, the algorithm, the placement and the seed. Gives the algorithms that ran. */
 export async function checkCase(gpu: TestGpu, opCase: OpCase, options: CheckOptions = {}): Promise<string[]> {
-  const { placements = [oddPlacement, channelPlacement], relu = false, limits = {} } = options;
+  const { placements = [oddPlacement, channelPlacement], relu = false, magnitude = 0, limits = {} } = options;
   const seed = freshSeed();
   const { inputs, weights } = drawCase(opCase, seed);
   const linear = referenceOf(opCase, inputs, weights, false);
@@ -58,7 +60,8 @@ export async function checkCase(gpu: TestGpu, opCase: OpCase, options: CheckOpti
       const { output, strayWrites } = await runKernel(gpu, algorithm, problem, inputs, weights);
       const relative = Math.max(opCase.tolerance, algorithm.tolerance ?? 0);
       const bound = {
-        absolute: opCase.op.type === "softmax" && !opCase.op.log ? 1e-6 : relative * largest(linear.data),
+        absolute:
+          opCase.op.type === "softmax" && !opCase.op.log ? 1e-6 : relative * Math.max(largest(linear.data), magnitude),
       };
       expect(output, context).toBeAllclose(expected, bound);
       expect(strayWrites.slice(0, 10), `${strayWrites.length} stray writes: ${context}`).toEqual([]);

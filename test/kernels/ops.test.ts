@@ -1,5 +1,6 @@
 /** Every kernel but those of convolutions, on every case of the table; and what not-a-numbers come to. */
 
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Op } from "../../src/graph/ops.ts";
 import { squareWindow } from "../../src/graph/ops/window.ts";
@@ -7,10 +8,12 @@ import type { Shape, Tensor } from "../../src/graph/tensor.ts";
 import { takesRelu } from "../../src/plan/fuse.ts";
 import { algorithms, candidates } from "../../src/plan/registry.ts";
 import { casesOf, drawCase, opCase } from "../support/cases.ts";
+import { randomCase } from "../support/cases/random.ts";
 import "../support/close.ts";
 import { describeGpu, useGpu } from "../support/gpu.ts";
 import { freshSeed } from "../support/random.ts";
 import { oddPlacement, problemOf, referenceOf, runKernel } from "../support/run_kernel.ts";
+import { tensor } from "../support/tensor.ts";
 import { checkCase, algorithmsOf } from "./check_case.ts";
 
 /** Every op that has algorithms but convolution, which conv.test.ts looks at. */
@@ -33,6 +36,15 @@ describeGpu("kernels on the GPU against the reference", () => {
     test("every kernel ran", () => {
       expect([...ran].sort()).toEqual(algorithmsOf(op, gpu.limits));
     });
+  });
+
+  test("random arrays", async () => {
+    await fc.assert(
+      fc.asyncProperty(randomCase, async (each) => {
+        await checkCase(gpu, each, { magnitude: 1 });
+      }),
+      { numRuns: 150 },
+    );
   });
 
   describe("values that are no numbers, and those at the end of the range", () => {
@@ -75,6 +87,13 @@ describeGpu("kernels on the GPU against the reference", () => {
         true,
       ],
       ["fully_connected + relu", { type: "fully_connected", outFeatures: 9, bias: true }, [3, 4], true],
+      ["abs", { type: "unary", function: "abs" }, [3, 100], false],
+      ["neg", { type: "unary", function: "neg" }, [3, 100], false],
+      ["leaky ReLU", { type: "unary", function: "leaky_relu", slope: 0.5 }, [3, 100], false],
+      ["clip", { type: "unary", function: "clip", min: -0.5, max: 1 }, [3, 100], false],
+      ["the largest", { type: "reduce", function: "max", axes: [1], keepDims: true }, [70, 3], false],
+      ["the smallest", { type: "reduce", function: "min", axes: [0], keepDims: true }, [100, 70], false],
+      ["transpose", { type: "transpose", permutation: [1, 0] }, [9, 7], false],
     ];
 
     test.each(cases)("%s", async (_, op, shape, relu) => {
@@ -100,6 +119,54 @@ describeGpu("kernels on the GPU against the reference", () => {
         expect(strayWrites).toEqual([]);
       }
     });
+  });
+});
+
+/** The CPU's functions of what GPUs may get wrong at the ends of the range: where the result is certain, to the bit. */
+describeGpu("functions at the ends of their range", () => {
+  const gpu = useGpu();
+
+  test.each<[name: string, op: Op, inputs: number[][]]>([
+    ["sigmoid", { type: "unary", function: "sigmoid" }, [[-1000, -100, 0, 100, 1000, NaN]]],
+    ["tanh", { type: "unary", function: "tanh" }, [[-1000, -20, 0, 20, 1000, NaN]]],
+    ["exp", { type: "unary", function: "exp" }, [[-1000, 0, NaN]]],
+    ["sqrt", { type: "unary", function: "sqrt" }, [[0, 1, 4, NaN]]],
+    [
+      "max",
+      { type: "binary", function: "max" },
+      [
+        [NaN, 1, NaN, -2, 3],
+        [1, NaN, NaN, 3, -2],
+      ],
+    ],
+    [
+      "min",
+      { type: "binary", function: "min" },
+      [
+        [NaN, 1, NaN, -2, 3],
+        [1, NaN, NaN, 3, -2],
+      ],
+    ],
+    [
+      "pow",
+      { type: "binary", function: "pow" },
+      [
+        [-2, -2, -2, -2, 0, 0, 0, 5, -3, 9, 4, NaN, 1],
+        [2, 3, -1, 0, 2, 0, 3, 0, 0.5, 0.5, -0.5, 2, 1],
+      ],
+    ],
+  ])("%s", async (_, op, values) => {
+    const each = opCase(
+      op,
+      values.map(({ length }) => [length]),
+    );
+    const inputs = new Map(values.map((data, index) => [`input${index}`, tensor([data.length], data)]));
+    const expected = referenceOf(each, inputs, new Map(), false);
+    const problem = problemOf(each, oddPlacement, false, gpu.limits);
+    for (const algorithm of candidates(problem)) {
+      const { output } = await runKernel(gpu, algorithm, problem, inputs, new Map());
+      expect(output, algorithm.name).toBeAllclose(expected, { absolute: 1e-6 });
+    }
   });
 });
 

@@ -7,6 +7,7 @@
 import { runNode } from "../../src/cpu/reference.ts";
 import { relu as reluOf } from "../../src/cpu/relu.ts";
 import type { ValueId } from "../../src/graph/graph.ts";
+import { resolveAxis } from "../../src/graph/ops/op_rule.ts";
 import { elementCount, elementsPerImage, imageCount, type Tensor } from "../../src/graph/tensor.ts";
 import type { Weights } from "../../src/graph/weights.ts";
 import { imageElements, type Algorithm, type Problem } from "../../src/plan/kernel.ts";
@@ -47,7 +48,8 @@ export function problemOf(
   // Whole channels of a huge map would double a buffer that is large enough.
   const beside = channels && channel < 100_000 ? { before: 2 * channel, after: 3 * channel } : { before: 3, after: 2 };
   // What a layer takes for one row, the planner places in one piece.
-  const apart = op.type === "softmax" && op.trailing && op.axis === 0 ? 0 : 1;
+  const oneRow = op.type === "softmax" && op.trailing && resolveAxis("softmax", op.axis, outputShape.length) === 0;
+  const apart = oneRow ? 0 : 1;
   return {
     layer: "layer",
     op,

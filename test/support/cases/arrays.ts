@@ -75,7 +75,7 @@ export const scaleCases: readonly OpCase[] = (
     [[3, 5], 1, 1, false],
     [[1, 2, 3, 4, 2], 2, 2, true],
     [[64, 3, 2, 1], 1, 3, false],
-    [[1, 1, 1, 1], 1, 1, true],
+    [[1, 1, 1, 1], 1, 1, false],
   ] satisfies [Shape, number, number, boolean][]
 ).map(([input, axis, axes, bias]) => opCase({ type: "scale", axis, axes, bias }, [input]));
 

@@ -69,12 +69,12 @@ export function opCase(
 
 /** Fresh inputs and parameters for a case; never a zero among them. */
 export function drawCase(opCase: OpCase, seed: number): { inputs: Map<ValueId, Tensor>; weights: Weights } {
-  const { shaped, op, magnitude } = opCase;
+  const { shaped, magnitude } = opCase;
   const next = uniform(seed);
   const inputs = new Map<ValueId, Tensor>();
   for (const { name } of shaped.graph.inputs) {
     const input = randomTensor(shaped.shapes.get(name)!, next, magnitude);
-    inputs.set(name, wantsPositive(op) ? { ...input, data: input.data.map(Math.abs) } : input);
+    inputs.set(name, wantsPositive(opCase) ? { ...input, data: input.data.map(Math.abs) } : input);
   }
   const weights = new Map<string, Tensor>();
   for (const { name, shape } of shaped.parameters) {
@@ -85,10 +85,11 @@ export function drawCase(opCase: OpCase, seed: number): { inputs: Map<ValueId, T
   return { inputs, weights };
 }
 
-function wantsPositive(op: Op): boolean {
-  // Averages of both signs would cancel and leave the rounding of their sums; roots, logarithms and powers of negative
-  // numbers are none.
+function wantsPositive({ op, outputShape }: OpCase): boolean {
+  // Averages of both signs would cancel and leave the rounding of their sums, as would a product that is one number;
+  // roots, logarithms and powers of negative numbers are none.
   return (
+    (op.type === "matmul" && outputShape.length === 0) ||
     op.type === "pool_avg" ||
     op.type === "pool_global_avg" ||
     op.type === "reduce" ||
