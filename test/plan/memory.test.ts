@@ -95,6 +95,44 @@ test("a concat of values made for it alone takes no step and no memory of its ow
   expect([plan.values.a.slot, plan.values.b.slot]).toEqual([plan.values.c.slot, plan.values.c.slot]);
 });
 
+test("views and constants take no step and no memory, unless a slice of a concat would have to be cut anew", () => {
+  const flatten: Op = { type: "reshape", form: "flatten", axis: 1 };
+  const row: Op = { type: "reshape", form: "shape", shape: [-1] };
+  const graph = graphOf(
+    "views",
+    [
+      node("c", { type: "constant", shape: [48] }, [], "c"),
+      node("a", convolution, ["in"], "a"),
+      node("flat", flatten, ["a"], "flat"),
+      node("same", { type: "identity" }, ["flat"], "same"),
+      node("sum", { type: "binary", function: "add" }, ["same", "c"], "sum"),
+      node("rectified", rectify, ["sum"], "rectified"),
+    ],
+    ["rectified"],
+  );
+  const plan = planGraph(inferShapesForBatch(graph, 2), defaultLimits);
+  expect(plan.steps.map(({ name }) => name)).toEqual(["a", "sum + rectified"]);
+  expect(plan.slots.length).toBe(2); // the sum lies where the input was
+  expect(Object.keys(plan.values)).toEqual(["in", "a", "flat", "same", "rectified"]);
+
+  const joined = (op: Op) =>
+    graphOf(
+      "joined",
+      [
+        node("a", convolution, ["in"], "a"),
+        node("b", convolution, ["in"], "b"),
+        node("ab", join, ["a", "b"], "ab"),
+        node("view", op, ["b"], "view"),
+      ],
+      ["ab", "view"],
+    );
+  const kernels = (op: Op, batch: number) =>
+    planGraph(inferShapesForBatch(joined(op), batch), defaultLimits).steps.map(({ kernel }) => kernel);
+  expect(kernels(flatten, 2)).not.toContain("concat");
+  expect(kernels(row, 1)).not.toContain("concat");
+  expect(kernels(row, 2).filter((kernel) => kernel === "concat").length).toBe(1);
+});
+
 const join: Op = { type: "concat", axis: 1 };
 const drop: Op = { type: "dropout", ratio: 0.5 };
 const rectify: Op = { type: "relu" };

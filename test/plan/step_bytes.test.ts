@@ -1,7 +1,7 @@
 /** The bytes that a plan's steps have to move, which rates and rooflines are made of. */
 import { describe, expect, test } from "vitest";
 import { googLeNet } from "../../src/graph/googlenet.ts";
-import { inferShapesForBatch } from "../../src/graph/graph.ts";
+import { type Graph, inferShapesForBatch, type Node } from "../../src/graph/graph.ts";
 import { defaultLimits } from "../../src/plan/limits.ts";
 import { planGraph } from "../../src/plan/planner.ts";
 
@@ -44,4 +44,37 @@ describe.each([1, 2])("at batch %s", (batch) => {
     const again = outputs.length / inputs.length;
     expect(sum(products)).toBe(4 * (batch * (again * 64 + 192) * tile + inputs.length * 16 * 64 * 192));
   });
+});
+
+test("ops on arrays move what they look at, and a copy that has to go before apart", () => {
+  const nodes: Node[] = [
+    { name: "square", op: { type: "binary", function: "mul" }, inputs: ["in", "in"], output: "square" },
+    { name: "gram", op: { type: "matmul", transposeA: false, transposeB: true }, inputs: ["in", "in"], output: "gram" },
+    { name: "c", op: { type: "constant", shape: [7] }, inputs: [], output: "c" },
+    { name: "sum", op: { type: "binary", function: "add" }, inputs: ["square", "c"], output: "sum" },
+    {
+      name: "part",
+      op: { type: "slice", ranges: [{ axis: 2, start: 0, end: 2, step: 1 }] },
+      inputs: ["sum"],
+      output: "part",
+    },
+    { name: "pick", op: { type: "gather", axis: 1, indices: [4], indicesShape: [1] }, inputs: ["sum"], output: "pick" },
+  ];
+  const graph: Graph = {
+    name: "arrays",
+    inputs: [{ name: "in", shape: ["N", 5, 7] }],
+    nodes,
+    outputs: ["gram", "part", "pick"],
+  };
+  const { steps } = planGraph(inferShapesForBatch(graph, 3), limits);
+  const image = 3 * 5 * 7;
+  expect(steps.map(({ kernel, macs, bytes }) => [kernel, macs, bytes / 4])).toEqual([
+    ["strided_copy", 0, 2 * image],
+    ["binary", 0, 3 * image],
+    ["strided_copy", 0, 2 * image],
+    ["matmul", 3 * 5 * 5 * 7, 2 * image + 3 * 5 * 5],
+    ["binary", 0, 2 * image + 7],
+    ["strided_copy", 0, 2 * 3 * 5 * 2],
+    ["gather", 0, 2 * 3 * 7 + 1],
+  ]);
 });

@@ -4,7 +4,7 @@ import type { Binary } from "../../graph/ops.ts";
 import { elementCount } from "../../graph/tensor.ts";
 import { broadcastStrides, listFields, listValues, viewStrides, walkAxes } from "../axes.ts";
 import { type Algorithm, type Kernel, threadPerTile } from "../kernel.ts";
-import { operandsAndOutput, operandScratch, operandsOf } from "./operands.ts";
+import { operandBytes, operandsAndOutput, operandScratch, operandsOf } from "./operands.ts";
 import { stridedCopy } from "./strided_copy.ts";
 
 /** The kernel's numbers of the functions. */
@@ -77,6 +77,7 @@ export const binary: Algorithm<Binary> = {
         },
         bindings: [...bindings, { kind: "output" }],
         workgroups,
+        bytes: operandBytes(problem),
       },
     ];
   },

@@ -5,6 +5,7 @@ import { resolveAxis } from "../../graph/ops/op_rule.ts";
 import type { Gather } from "../../graph/ops.ts";
 import { elementCount } from "../../graph/tensor.ts";
 import { imageElements, oneKernel, placement, placementFields, threadPerTile } from "../kernel.ts";
+import { bytesPerElement } from "../plan.ts";
 
 export const gather = oneKernel<Gather>({
   name: "gather",
@@ -43,6 +44,7 @@ export const gather = oneKernel<Gather>({
           { kind: "output" },
         ],
         workgroups,
+        bytes: (2 * elementCount(output.shape) + indices.length) * bytesPerElement,
       },
     ];
   },

@@ -6,7 +6,7 @@ import { elementCount, type Shape } from "../../graph/tensor.ts";
 import { broadcastStrides, listFields, listValues, viewStrides, walkAxes } from "../axes.ts";
 import { type Algorithm, type Kernel, threadPerTile } from "../kernel.ts";
 import type { View } from "../plan.ts";
-import { operandsAndOutput, operandScratch, operandsOf } from "./operands.ts";
+import { operandBytes, operandsAndOutput, operandScratch, operandsOf } from "./operands.ts";
 import { stridedCopy } from "./strided_copy.ts";
 
 const kernel: Kernel = {
@@ -108,6 +108,8 @@ export const matmul: Algorithm<Matmul> = {
         },
         bindings: [...bindings, { kind: "output" }],
         workgroups,
+        macs: elementCount(batch) * rows * inner * columns,
+        bytes: operandBytes(problem),
       },
     ];
   },

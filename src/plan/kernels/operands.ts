@@ -35,6 +35,11 @@ export function operandScratch({ inputs: [left, right] }: Problem): readonly num
   return left.slot === right.slot ? [elementCount(right.shape) * bytesPerElement] : [];
 }
 
+/** Bytes that a dispatch which reads both and writes the output has to move. */
+export function operandBytes({ inputs, output }: Problem): number {
+  return [...inputs, output].reduce((sum, { shape }) => sum + elementCount(shape) * bytesPerElement, 0);
+}
+
 /** Bindings of a kernel that takes two operands. */
 export const operandsAndOutput = [
   { name: "left", access: "read_write" },

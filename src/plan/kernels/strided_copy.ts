@@ -13,7 +13,7 @@ import {
   threadPerTile,
 } from "../kernel.ts";
 import type { PlanLimits } from "../limits.ts";
-import type { View } from "../plan.ts";
+import { bytesPerElement, type View } from "../plan.ts";
 
 export const stridedCopy: Kernel = {
   name: "strided_copy",
@@ -65,6 +65,8 @@ export function launchCopy(
     },
     bindings: [source.binding, binding],
     workgroups,
+    macs: 0,
+    bytes: 2 * elementCount(view.shape) * bytesPerElement,
   };
 }
 
