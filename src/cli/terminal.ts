@@ -6,7 +6,7 @@
 import { SingleBar } from "cli-progress";
 import picocolors from "picocolors";
 
-/** A bar that shows up once the work has taken a second. */
+/** A bar that shows up once the work has taken a second, however long its first step takes. */
 export interface Progress {
   update(done: number): void;
   /** Takes the bar off the screen. */
@@ -85,6 +85,7 @@ class Bar implements Progress {
   private readonly bar: SingleBar;
   private readonly total: number;
   private readonly start = performance.now();
+  private readonly delayed: NodeJS.Timeout;
   private done = 0;
   private stopped = false;
 
@@ -101,6 +102,7 @@ class Bar implements Progress {
       // The command itself catches signals, and the bar is taken down with it.
       gracefulExit: false,
     });
+    this.delayed = setTimeout(() => this.update(this.done), BAR_DELAY_MS + 1).unref();
   }
 
   update(done: number): void {
@@ -117,6 +119,7 @@ class Bar implements Progress {
 
   stop(): void {
     this.hide();
+    clearTimeout(this.delayed);
     this.stopped = true;
   }
 
