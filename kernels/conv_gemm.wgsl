@@ -8,7 +8,9 @@
 // input   (N, inChannels, inHeight, inWidth), each image contiguous from inOffset + n · inStride
 // weight  packed into blocks of output channels, [block][inChannel][ky][kx][BLOCK_CHANNELS]
 // bias    [block][BLOCK_CHANNELS]
-// output  (N, outChannels, outHeight, outWidth), from outOffset + n · outStride
+// output  (N, firstChannels, outHeight, outWidth), from outOffset + n · outStride: the first of the output channels
+// rest    (N, outChannels - firstChannels, outHeight, outWidth), from restOffset + n · restStride: the others, where
+//         several convolutions of one input are computed as one; otherwise it is left alone
 //
 // A dispatch may compute several parts: products with inputs, weights and outputs of their own (Winograd's
 // frequencies), or the same one over a piece of its depth each (split-K), whose sums another kernel adds up.
@@ -63,6 +65,9 @@ struct Layer {
   outOffset: u32,
   outStride: u32,
   outPartStride: u32,
+  firstChannels: u32,
+  restOffset: u32,
+  restStride: u32,
   kernelHeight: u32,
   kernelWidth: u32,
   strideY: u32,
@@ -80,8 +85,9 @@ struct Layer {
 @group(0) @binding(0) var<storage, read_write> input: array<Element>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4<Element>>;
 @group(0) @binding(2) var<storage, read> bias: array<Element>;
-@group(0) @binding(3) var<storage, read_write> output: array<Element>;
-@group(0) @binding(4) var<uniform> layer: Layer;
+@group(0) @binding(3) var<storage, read_write> rest: array<Element>;
+@group(0) @binding(4) var<storage, read_write> output: array<Element>;
+@group(0) @binding(5) var<uniform> layer: Layer;
 
 const INPUTS = BLOCK_DEPTH * CHANNEL_QUADS; // where they begin behind the weights
 const STAGED = INPUTS + BLOCK_DEPTH * COLUMN_QUADS;
@@ -242,6 +248,7 @@ fn main(
   }
   workgroupBarrier();
   let outStart = layer.outOffset + part * layer.outPartStride + image * layer.outStride + pixel;
+  let restStart = layer.restOffset + image * layer.restStride + pixel;
   let channelsLeft = min(BLOCK_CHANNELS, layer.outChannels - channelBlock * BLOCK_CHANNELS);
   for (var c = lane / COLUMN_QUADS; c < channelsLeft; c += ROWS_AT_ONCE) {
     let channel = channelBlock * BLOCK_CHANNELS + c;
@@ -253,8 +260,13 @@ fn main(
       values = select(values, vec4f(), values < vec4f());
     }
     for (var v = 0u; v < 4u; v++) {
-      if (column[v] < columns) {
+      if (column[v] >= columns) {
+        continue;
+      }
+      if (channel < layer.firstChannels) {
         output[outStart[v] + channel * outPlane] = Element(values[v]);
+      } else {
+        rest[restStart[v] + (channel - layer.firstChannels) * outPlane] = Element(values[v]);
       }
     }
   }

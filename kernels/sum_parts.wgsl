@@ -3,7 +3,8 @@
 //
 // input   (parts, N, channels, pixels)
 // bias    (channels)
-// output  (N, channels, pixels), each image contiguous from outOffset + n · outStride
+// output  (N, firstChannels, pixels), each image contiguous from outOffset + n · outStride
+// rest    (N, channels - firstChannels, pixels), from restOffset + n · restStride: see conv_gemm.wgsl
 //
 // One thread makes one output, pixels fastest, and adds the parts in their order: so many loads for one store, all of
 // them side by side with the neighbours'.
@@ -20,12 +21,16 @@ struct Layer {
   pixels: u32,
   outOffset: u32,
   outStride: u32,
+  firstChannels: u32,
+  restOffset: u32,
+  restStride: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<Element>;
 @group(0) @binding(1) var<storage, read> bias: array<Element>;
-@group(0) @binding(2) var<storage, read_write> output: array<Element>;
-@group(0) @binding(3) var<uniform> layer: Layer;
+@group(0) @binding(2) var<storage, read_write> rest: array<Element>;
+@group(0) @binding(3) var<storage, read_write> output: array<Element>;
+@group(0) @binding(4) var<uniform> layer: Layer;
 
 @compute @workgroup_size(workgroupSize)
 fn main(
@@ -46,5 +51,10 @@ fn main(
   if (relu) {
     value = select(value, 0, value < 0);
   }
-  output[layer.outOffset + image * layer.outStride + within] = Element(value);
+  let first = layer.firstChannels * layer.pixels;
+  if (within < first) {
+    output[layer.outOffset + image * layer.outStride + within] = Element(value);
+  } else {
+    rest[layer.restOffset + image * layer.restStride + within - first] = Element(value);
+  }
 }

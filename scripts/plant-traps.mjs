@@ -109,8 +109,8 @@ const TRAPS = [
   {
     name: "a stray write past a slice: columns of a blocked product",
     file: "kernels/conv_gemm.wgsl",
-    find: "if (column[v] < columns) {",
-    plant: "if (true) {",
+    find: "if (column[v] >= columns) {",
+    plant: "if (false) {",
     test: "test/kernels/conv.test.ts",
   },
   {
@@ -139,6 +139,13 @@ const TRAPS = [
     file: "src/plan/place.ts",
     find: "offset: start * inner",
     plant: "offset: (start + 1) * inner",
+    test: "test/plan/memory.test.ts",
+  },
+  {
+    name: "a stray write past a slice: merged convolutions one channel on",
+    file: "src/plan/place.ts",
+    find: "offset: channels * pixels",
+    plant: "offset: (channels + 1) * pixels",
     test: "test/plan/memory.test.ts",
   },
   {

@@ -1,6 +1,10 @@
-/** Fusion: a ReLU that alone follows a layer whose kernels can do it too is computed by them. */
+/**
+ * Fusion: a ReLU that alone follows a layer whose kernels can do it too is computed by them; convolutions of one input
+ * are computed as one.
+ */
 
-import type { Op } from "../graph/ops.ts";
+import type { Conv, Op } from "../graph/ops.ts";
+import type { Shape } from "../graph/tensor.ts";
 import type { ShapedGraph, ShapedNode, ValueId } from "../graph/graph.ts";
 
 /** A node that becomes a step, with the ReLU that it swallowed. */
@@ -11,6 +15,21 @@ export interface FusedNode {
   readonly name: string;
   /** The value that is left: the ReLU's where one was swallowed. */
   readonly output: ValueId;
+  /** The other convolutions that `node` stands for; its channels are all of theirs. */
+  readonly rest?: Rest;
+}
+
+/** Convolutions that are computed along with another of the same input. */
+export interface Rest {
+  /** What their outputs make up together, side by side along the channels: no value of the graph. */
+  readonly output: ValueId;
+  readonly shape: Shape;
+  readonly parts: readonly { readonly layer: string; readonly output: ValueId; readonly channels: number }[];
+}
+
+/** All the values that a node leaves. */
+export function outputsOf({ output, rest }: FusedNode): ValueId[] {
+  return [output, ...(rest?.parts ?? []).map((part) => part.output)];
 }
 
 /** The ops whose every kernel can take the ReLU behind them along. */
@@ -38,6 +57,67 @@ export function fuseNodes({ nodes, graph }: ShapedGraph): FusedNode[] {
 /** A node as it stands in the graph. */
 export function plainNode(node: ShapedNode): FusedNode {
   return { node, relu: false, name: node.name, output: node.output };
+}
+
+/**
+ * Makes convolutions of one input with the same window into one, which reads the input once. The first writes to its
+ * own place, as part of a concat if need be; the others, which convolutions alone read, side by side to another.
+ */
+export function mergeConvolutions(nodes: readonly FusedNode[]): FusedNode[] {
+  const families = new Map<string, FusedNode[]>();
+  for (const each of nodes) {
+    const { op, inputs } = each.node;
+    if (op.type !== "conv" || op.groups > 1) continue;
+    const key = JSON.stringify([inputs, each.relu, { ...op, outChannels: 0 }]);
+    families.set(key, [...(families.get(key) ?? []), each]);
+  }
+  const readElsewhere = new Set(nodes.flatMap(({ node }) => (node.op.type === "conv" ? [] : node.inputs)));
+  const taken = new Set(nodes.flatMap(({ node, output }) => [...node.inputs, node.output, output]));
+  const replaced = new Map<FusedNode, FusedNode | undefined>();
+  for (const family of families.values()) {
+    const first = family.find(({ output }) => readElsewhere.has(output)) ?? family[0];
+    const rest = family.filter((each) => each !== first && !readElsewhere.has(each.output));
+    if (rest.length === 0) continue;
+    for (const each of [first, ...rest]) replaced.set(each, undefined);
+    // All have the same input: where the earliest stands, it is there.
+    const [earliest] = family.filter((each) => replaced.has(each));
+    const merged = mergedNode(first, rest, taken);
+    taken.add(merged.rest.output);
+    replaced.set(earliest, merged);
+  }
+  return nodes.flatMap((each) => (replaced.has(each) ? (replaced.get(each) ?? []) : each));
+}
+
+function mergedNode(
+  first: FusedNode,
+  rest: readonly FusedNode[],
+  taken: ReadonlySet<ValueId>,
+): FusedNode & { readonly rest: Rest } {
+  const channelsOf = (some: readonly FusedNode[]) => some.reduce((sum, { node }) => sum + node.outputShape[1], 0);
+  const all = [first, ...rest];
+  const { node } = first;
+  let output = rest.map((each) => each.output).join(" + ");
+  while (taken.has(output)) output += "'";
+  return {
+    ...first,
+    node: {
+      ...node,
+      op: { ...node.op, outChannels: channelsOf(all) } as Conv,
+      outputShape: node.outputShape.with(1, channelsOf(all)),
+      parameters: all.flatMap((each) => each.node.parameters),
+      macs: all.reduce((sum, each) => sum + each.node.macs, 0),
+    },
+    name: all.map(({ name }) => name).join(" + "),
+    rest: {
+      output,
+      shape: node.outputShape.with(1, channelsOf(rest)),
+      parts: rest.map((each) => ({
+        layer: each.node.name,
+        output: each.output,
+        channels: each.node.outputShape[1],
+      })),
+    },
+  };
 }
 
 function countUses(nodes: readonly ShapedNode[], outputs: readonly ValueId[]): Map<ValueId, number> {

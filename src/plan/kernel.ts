@@ -13,6 +13,13 @@ export interface Problem<O extends Op = Op> {
   readonly op: O;
   readonly inputs: readonly View[];
   readonly output: View;
+  /**
+   * Where a convolution's output channels after those of `output` go, where it stands for several of one input.
+   * Only algorithms that can are given such a problem.
+   */
+  readonly rest?: View;
+  /** The layers whose outputs `rest` holds, in their order: their parameters follow those of `layer`. */
+  readonly restLayers?: readonly string[];
   /** Whether a ReLU is fused behind it. */
   readonly relu: boolean;
   readonly limits: PlanLimits;
@@ -20,11 +27,16 @@ export interface Problem<O extends Op = Op> {
   readonly scratchBudget: number;
 }
 
-/** What is bound: an input of the problem, its output, packed parameters, or memory of the algorithm's own. */
+/**
+ * What is bound: an input of the problem, its output, packed parameters, memory of the algorithm's own, or nothing that
+ * the dispatch will touch.
+ */
 export type LaunchBinding =
   | { readonly kind: "input"; readonly input: number }
   | { readonly kind: "scratch"; readonly scratch: number }
   | { readonly kind: "output" }
+  | { readonly kind: "rest" }
+  | { readonly kind: "unused" }
   | { readonly kind: "parameter"; readonly parameter: PackedParameter };
 
 /** One dispatch of a kernel. */
@@ -64,6 +76,8 @@ export interface Algorithm<O extends Op = Op> {
   readonly name: string;
   readonly op: O["type"];
   readonly kernels: readonly Kernel[];
+  /** Whether it can write to two places, `output` and `rest`. */
+  readonly writesRest?: boolean;
   accepts(problem: Problem<O>): boolean;
   /** How much it is preferred to other algorithms that accept the problem: 0 unless given. */
   preference?(problem: Problem<O>): number;

@@ -10,25 +10,42 @@ import type { PackedParameter, WinogradSize } from "./plan.ts";
 export function packParameter(parameter: PackedParameter, lookUp: (name: string) => Tensor): Float32Array {
   switch (parameter.layout) {
     case "plain":
-      return lookUp(parameter.name).data;
+      return joinTensors(parameter, lookUp).data;
     case "zeros":
       return new Float32Array(parameter.elements);
     case "indices":
       // Their bits: no float32 is made of them.
       return new Float32Array(Uint32Array.from(parameter.indices).buffer);
     case "conv_tiles": {
-      const { shape, data } = lookUp(parameter.name);
+      const { shape, data } = joinTensors(parameter, lookUp);
       return packTiles(data, shape[0], data.length / shape[0], parameter);
     }
     case "winograd_tiles":
       return packWinograd(lookUp(parameter.name), parameter);
     case "bias_tiles": {
-      const { data } = lookUp(parameter.name);
+      const { data } = joinTensors(parameter, lookUp);
       return packTiles(data, data.length, 1, parameter);
     }
     default:
       return parameter satisfies never;
   }
+}
+
+/** The tensors of one parameter, one behind the other along their first axis. */
+function joinTensors(
+  { name, joined = [] }: { name: string; joined?: readonly string[] },
+  lookUp: (name: string) => Tensor,
+): Tensor {
+  const tensors = [name, ...joined].map(lookUp);
+  if (tensors.length === 1) return tensors[0];
+  const data = new Float32Array(tensors.reduce((sum, each) => sum + each.data.length, 0));
+  let start = 0;
+  for (const each of tensors) {
+    data.set(each.data, start);
+    start += each.data.length;
+  }
+  const extent = tensors.reduce((sum, { shape }) => sum + shape[0], 0);
+  return { shape: tensors[0].shape.with(0, extent), data };
 }
 
 /** [outChannel][tap] → [group][tile][tap][tileChannels], channels past a group's last being zero. */

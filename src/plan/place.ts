@@ -8,7 +8,7 @@ import type { GraphInput, ValueId } from "../graph/graph.ts";
 import { resolveAxis } from "../graph/ops/op_rule.ts";
 import { isView } from "../graph/ops/view.ts";
 import { elementCount, elementsPerImage, imageCount, type Shape } from "../graph/tensor.ts";
-import type { FusedNode } from "./fuse.ts";
+import { type FusedNode, outputsOf } from "./fuse.ts";
 
 /** A value's place within the memory of `root`; a value of its own is its own root. */
 export interface Place {
@@ -36,10 +36,10 @@ export function placeValues(
   shapes: ReadonlyMap<ValueId, Shape>,
   joinInPlace: boolean,
 ): Map<ValueId, Place> {
-  const ids = [...inputs.map(({ name }) => name), ...nodes.map(({ output }) => output)];
+  const ids = [...inputs.map(({ name }) => name), ...nodes.flatMap(outputsOf)];
   const slices = joinInPlace ? concatSlices(nodes, shapes) : new Map<ValueId, Part>();
   for (;;) {
-    const places = resolvePlaces(ids, new Map([...slices, ...viewParts(nodes)]), shapes);
+    const places = resolvePlaces(ids, new Map([...slices, ...restParts(nodes), ...viewParts(nodes)]), shapes);
     const misplaced = findScattered(nodes, places, shapes, slices) ?? findMisplaced(nodes, places, slices);
     if (misplaced === undefined) return places;
     if (!slices.delete(misplaced)) {
@@ -69,6 +69,20 @@ function concatSlices(nodes: readonly FusedNode[], shapes: ReadonlyMap<ValueId, 
     }
   }
   return slices;
+}
+
+/** The outputs of merged convolutions, beside each other. */
+function restParts(nodes: readonly FusedNode[]): [ValueId, Part][] {
+  return nodes.flatMap(({ rest }) => {
+    if (!rest) return [];
+    const pixels = elementCount(rest.shape.slice(2));
+    let channels = 0;
+    return rest.parts.map((part): [ValueId, Part] => {
+      const place = { parent: rest.output, offset: channels * pixels };
+      channels += part.channels;
+      return [part.output, place];
+    });
+  });
 }
 
 function viewParts(nodes: readonly FusedNode[]): [ValueId, Part][] {

@@ -26,22 +26,27 @@ export interface PlannedValue extends View {
 /** The outputs' extent of a Winograd tile: F(2×2, 3×3) or F(4×4, 3×3). */
 export type WinogradSize = 2 | 4;
 
+/** Trained tensors, all in one: the output channels of the first, then those of the others. */
+interface Tensors {
+  readonly name: string;
+  readonly joined?: readonly string[];
+}
+
 /** A buffer of weights or biases in the layout that a kernel wants; `packParameter` makes it. */
 export type PackedParameter =
   /** As Caffe stores it. */
-  | { readonly layout: "plain"; readonly name: string; readonly elements: number }
+  | (Tensors & { readonly layout: "plain"; readonly elements: number })
   /** Zeros, for a layer without bias. */
   | { readonly layout: "zeros"; readonly elements: number }
   /** Indices, each a u32. */
   | { readonly layout: "indices"; readonly indices: readonly number[]; readonly elements: number }
   /** Convolution weights as [group][tile][inChannel][ky][kx][tileChannels]; the last tile is filled with zeros. */
-  | {
+  | (Tensors & {
       readonly layout: "conv_tiles";
-      readonly name: string;
       readonly elements: number;
       readonly groups: number;
       readonly tileChannels: number;
-    }
+    })
   /**
    * 3×3 weights of some output channels transformed for Winograd's F(size×size, 3×3), as
    * [frequency][tile][inChannel][tileChannels].
@@ -56,17 +61,19 @@ export type PackedParameter =
       readonly outChannels: number;
     }
   /** Biases as [group][tile][tileChannels]; the last tile is filled with zeros. */
-  | {
+  | (Tensors & {
       readonly layout: "bias_tiles";
-      readonly name: string;
       readonly elements: number;
       readonly groups: number;
       readonly tileChannels: number;
-    };
+    });
 
 /** What is bound to a kernel's binding of the same position. */
 export type Binding =
-  { readonly kind: "slot"; readonly slot: number } | { readonly kind: "parameter"; readonly parameter: number };
+  | { readonly kind: "slot"; readonly slot: number }
+  | { readonly kind: "parameter"; readonly parameter: number }
+  /** Some bytes that nobody uses: a kernel's binding takes a buffer even where it is left alone. */
+  | { readonly kind: "unused" };
 
 export type Vec3 = readonly [x: number, y: number, z: number];
 
@@ -84,8 +91,8 @@ export interface Step {
   readonly tiles: Readonly<Record<string, number>>;
   readonly bindings: readonly Binding[];
   readonly workgroups: Vec3;
-  /** The value that the step writes. */
-  readonly output: ValueId;
+  /** The value that the step writes, or has a part in; several where convolutions of one input are one step. */
+  readonly outputs: readonly ValueId[];
   /** Multiply-accumulates. */
   readonly macs: number;
   /** The bytes that its inputs, parameters and output hold, scratch memory too: the least it has to move. */

@@ -5,10 +5,12 @@ import { type Graph, inferShapesForBatch, type ShapedGraph, type ValueId } from 
 import { isView } from "../graph/ops/view.ts";
 import { elementCount, imageCount, type Shape } from "../graph/tensor.ts";
 import { type Lifetime, placeInArena, type Range } from "./arena.ts";
-import { type FusedNode, fuseNodes, plainNode } from "./fuse.ts";
+import { type FusedNode, fuseNodes, mergeConvolutions, outputsOf, plainNode } from "./fuse.ts";
 import { imageValues } from "./images.ts";
 import type { Algorithm, Launch, Problem } from "./kernel.ts";
 import { constantParameter } from "./kernels/constant.ts";
+import { someTileFits } from "./kernels/gemm.ts";
+import { hasWideSubgroups } from "./kernels/subgroups.ts";
 import { largestBuffer, type PlanLimits } from "./limits.ts";
 import {
   type Binding,
@@ -38,6 +40,11 @@ export interface PlanOptions {
    * faster, and larger.
    */
   readonly workspace?: boolean;
+  /**
+   * Whether convolutions of one input with the same window are computed as one, where the device has a kernel for it:
+   * fewer dispatches, which wide GPUs are expected to gain from, so there it is the default. Not without `fuse`.
+   */
+  readonly merge?: boolean;
 }
 
 /**
@@ -49,10 +56,11 @@ export interface PlanOptions {
 export function planGraph(
   shaped: ShapedGraph,
   limits: PlanLimits,
-  { fuse = true, tolerance = 3e-5, workspace = true }: PlanOptions = {},
+  { fuse = true, tolerance = 3e-5, workspace = true, merge = hasWideSubgroups(limits) }: PlanOptions = {},
 ): Plan {
   const { graph, shapes } = shaped;
-  const nodes = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
+  const fused = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
+  const nodes = fuse && merge && someTileFits(limits) ? mergeConvolutions(fused) : fused;
   const { views, memories: values } = placeInMemories(shaped, nodes, fuse);
   const choose: Chooser = (problem) => {
     const allowed = candidates(problem).filter((algorithm) => (algorithm.tolerance ?? 0) <= tolerance);
@@ -81,6 +89,10 @@ export function planGraph(
           }
           case "output":
             return { kind: "slot", slot: slotOf[problem.output.slot] };
+          case "rest":
+            return { kind: "slot", slot: slotOf[problem.rest!.slot] };
+          case "unused":
+            return binding;
           case "scratch":
             return { kind: "slot", slot: slotOf[scratch[binding.scratch]] };
           case "parameter":
@@ -95,14 +107,15 @@ export function planGraph(
         ...sortValues(launch),
         bindings,
         workgroups: launch.workgroups,
-        output: fused.output,
+        outputs: outputsOf(fused),
         macs: launch.macs ?? fused.node.macs / launches.length,
         bytes: launch.bytes ?? leastBytes(fused, launch),
       });
     });
     // What takes no step, or copies only some of its inputs, is whole once its inputs are.
     const last = launches.length > 0 ? steps.length - 1 : -1;
-    readyAfter.set(fused.output, Math.max(last, ...fused.node.inputs.map((id) => readyAfter.get(id)!)));
+    const ready = Math.max(last, ...fused.node.inputs.map((id) => readyAfter.get(id)!));
+    for (const id of outputsOf(fused)) readyAfter.set(id, ready);
   }
   return {
     graph: graph.name,
@@ -111,7 +124,7 @@ export function planGraph(
     outputs: graph.outputs,
     values: Object.fromEntries(
       [...views]
-        .filter(([, { parameter }]) => !parameter)
+        .filter(([id, { parameter }]) => shapes.has(id) && !parameter)
         .map(([id, view]) => [id, { ...view, slot: slotOf[view.slot], readyAfter: readyAfter.get(id)! }]),
     ),
     arenaBytes,
@@ -157,10 +170,12 @@ interface Memory extends Lifetime {
  * where they are read back.
  */
 function placeInMemories(
-  { graph, shapes }: ShapedGraph,
+  { graph, shapes: given }: ShapedGraph,
   nodes: readonly FusedNode[],
   joinInPlace: boolean,
 ): { views: Map<ValueId, View>; memories: Memory[] } {
+  const rests = nodes.flatMap(({ rest }) => (rest ? [rest] : []));
+  const shapes = new Map([...given, ...rests.map(({ output, shape }) => [output, shape] as const)]);
   const places = placeValues(graph.inputs, nodes, shapes, joinInPlace);
   const readBack = new Set(joinInPlace ? graph.outputs.map((id) => places.get(id)!.root) : places.keys());
   const constants = new Map(
@@ -181,8 +196,8 @@ function placeInMemories(
     });
   };
   for (const { name } of graph.inputs) touch(name, -1);
-  nodes.forEach(({ node, output }, time) => {
-    for (const id of [...node.inputs, output]) touch(id, time);
+  nodes.forEach((fused, time) => {
+    for (const id of [...fused.node.inputs, ...outputsOf(fused)]) touch(id, time);
   });
   for (const id of graph.outputs) touch(id, nodes.length);
 
@@ -245,7 +260,7 @@ function launchNodes(
 
 /** The dispatches of one node, none where its output is already in place, and the scratch memory that they need. */
 function launchNode(
-  { node, relu, output }: FusedNode,
+  { node, relu, output, rest }: FusedNode,
   views: ReadonlyMap<ValueId, View>,
   limits: PlanLimits,
   scratchBudget: number,
@@ -256,6 +271,7 @@ function launchNode(
     op: node.op,
     inputs: node.inputs.map((id) => views.get(id)!),
     output: views.get(output)!,
+    ...(rest && { rest: views.get(rest.output)!, restLayers: rest.parts.map(({ layer }) => layer) }),
     relu,
     limits,
     scratchBudget,

@@ -77,6 +77,7 @@ export function kernelNamed(name: string): Kernel {
 export function candidates(problem: Problem): readonly Algorithm[] {
   const preference = (algorithm: Algorithm) => algorithm.preference?.(problem) ?? 0;
   return algorithms
-    .filter((algorithm) => algorithm.op === problem.op.type && algorithm.accepts(problem))
+    .filter((algorithm) => algorithm.op === problem.op.type && (!problem.rest || algorithm.writesRest))
+    .filter((algorithm) => algorithm.accepts(problem))
     .sort((a, b) => preference(b) - preference(a));
 }

@@ -24,6 +24,16 @@ export class ParameterBuffers {
     return value;
   }
 
+  /** Some bytes for bindings that are left alone. */
+  unused(): GPUBuffer {
+    let buffer = this.buffers.get("unused");
+    if (!buffer) {
+      buffer = this.device.createBuffer({ label: "unused", size: 16, usage: bufferUsage.storage });
+      this.buffers.set("unused", buffer);
+    }
+    return buffer;
+  }
+
   get bytes(): number {
     return [...this.buffers.values()].reduce((sum, buffer) => sum + buffer.size, 0);
   }

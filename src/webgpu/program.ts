@@ -104,6 +104,7 @@ export class Program {
             entries: [
               ...step.bindings.map((bound): GPUBufferBinding => {
                 if (bound.kind === "parameter") return { buffer: parameterBuffers[bound.parameter] };
+                if (bound.kind === "unused") return { buffer: parameters.unused() };
                 const { offset, bytes } = plan.slots[bound.slot];
                 return { buffer: arena, offset, size: bytes };
               }),

@@ -42,7 +42,8 @@ describe.each(kernels.map((kernel) => ({ kernel, name: kernel.name })))("$name",
     // one buffer, but no statement writes there.
     for (const input of activations)
       expect(source).not.toMatch(new RegExp(`^\\s*${input}\\[.*\\]\\s*[-+*/]?=[^=]`, "m"));
-    const access = storage.map((each) => (["output", ...activations].includes(each.name) ? "read_write" : "read"));
+    const writable = ["output", "rest", ...activations];
+    const access = storage.map(({ name }) => (writable.includes(name) ? "read_write" : "read"));
     expect(kernel.bindings.map((each) => each.access)).toEqual(access);
     expect(storage.at(-1)!.name).toBe("output");
   });

@@ -36,13 +36,16 @@ describeGpu("GoogLeNet on the GPU", () => {
   };
 
   describe("every blob as the reference has it", () => {
-    test("seeded weights, both auxiliary heads, fused and not", async () => {
+    test("seeded weights, both auxiliary heads, fused and not, and as on a GPU with wide subgroups", async () => {
       const seed = freshSeed();
       const graph = googLeNet({ heads: "all" });
       const weights = seeded(graph, seed);
       const data = pictures([1, 3, 224, 224], seed);
       const expected = await referenceOf(graph, weights, data);
-      for (const fuse of [true, false]) await expectBlobs(await create(graph, weights, { fuse }), data, expected, seed);
+      const wide = { limits: { ...gpu.limits, subgroup: { min: 32, max: 32 } } };
+      for (const options of [{}, { fuse: false }, wide]) {
+        await expectBlobs(await create(graph, weights, options), data, expected, seed);
+      }
     });
 
     test("seeded weights, within the tolerance of plain sums where it is asked for", async () => {

@@ -7,7 +7,7 @@ import { type Graph, inferShapesForBatch, type Node } from "../../src/graph/grap
 import type { Op } from "../../src/graph/ops.ts";
 import { squareWindow } from "../../src/graph/ops/window.ts";
 import { placeInArena } from "../../src/plan/arena.ts";
-import { defaultLimits } from "../../src/plan/limits.ts";
+import { defaultLimits, type PlanLimits } from "../../src/plan/limits.ts";
 import { planGraph } from "../../src/plan/planner.ts";
 import { memoryFaults } from "./memory_model.ts";
 import { randomGraphs, shapedOf } from "./random_graphs.ts";
@@ -82,8 +82,32 @@ describe.each([true, false])("every value is where it is read, fuse: %s", (fuse)
 
   test("in GoogLeNet with its auxiliary heads", () => {
     const shaped = inferShapesForBatch(googLeNet({ heads: "all" }), 1);
-    for (const limits of devices) expect(memoryFaults(shaped, planGraph(shaped, limits, { fuse }))).toEqual([]);
+    // Wide subgroups differ from none by what fusion makes of them.
+    for (const limits of fuse ? devices : devices.slice(0, 2))
+      expect(memoryFaults(shaped, planGraph(shaped, limits, { fuse }))).toEqual([]);
   });
+});
+
+test("convolutions of one input are one step where subgroups are wide, and on request", () => {
+  const [graph] = awkwardGraphs().filter(({ name }) => name.startsWith("convolutions of one input, one"));
+  const shaped = inferShapesForBatch(graph, 2);
+  const stepsOf = (limits: PlanLimits, options = {}) =>
+    planGraph(shaped, limits, options).steps.map(({ name }) => name);
+  const apart = ["conv-a", "conv-b", "conv-c", "conv-d", "conv-e"];
+  const together = ["conv-a + conv-b + conv-c", "conv-d", "conv-e"];
+  const [plain, narrow, wide] = devices;
+  expect(stepsOf(wide)).toEqual(together);
+  expect(stepsOf(narrow)).toEqual(apart);
+  expect(stepsOf(plain, { merge: true })).toEqual(together);
+  expect(stepsOf(wide, { merge: false })).toEqual(apart);
+  // Every blob before a ReLU has a step of its own then.
+  expect(stepsOf(wide, { fuse: false })).toEqual([...apart, ...[1, 2, 3].map((copy) => `join-f (${copy} of 3)`)]);
+  // Where no kernel that can is small enough.
+  expect(stepsOf({ ...wide, maxComputeInvocationsPerWorkgroup: 32 })).toEqual(apart);
+  const { steps, values } = planGraph(shaped, wide);
+  expect(steps[0].outputs).toEqual(["a", "b", "c"]);
+  expect(values.b.slot).toBe(values.c.slot);
+  expect(values.a.slot).toBe(values.f.slot);
 });
 
 test("a concat of values made for it alone takes no step and no memory of its own", () => {
@@ -198,6 +222,25 @@ function awkwardGraphs(): Graph[] {
       "an output in the middle",
       [conv("in", "a"), relu("a", "b"), conv("b", "c"), relu("c", "d"), conv("d", "e")],
       ["b", "in"],
+    ),
+    graphOf(
+      "convolutions of one input, one of them a branch of a concat",
+      [conv("in", "a"), conv("in", "b"), conv("in", "c"), conv("b", "d"), conv("c", "e"), concat(["d", "a", "e"], "f")],
+      ["f", "c"],
+    ),
+    graphOf(
+      "convolutions of one input with ReLUs, one of them dropped, one read by nobody",
+      [
+        conv("in", "a"),
+        conv("in", "b"),
+        conv("in", "c"),
+        ...[relu("a", "d"), relu("b", "e"), relu("c", "f")],
+        dropout("e", "g"),
+        conv("g", "h"),
+        conv("d", "i"),
+        concat(["i", "h"], "j"),
+      ],
+      ["j"],
     ),
     graphOf(
       "values that nobody uses",

@@ -50,7 +50,7 @@ export function memoryFaults(shaped: ShapedGraph, plan: Plan): string[] {
   const copied = new Map<ShapedNode, number>();
   for (const [index, step] of plan.steps.entries()) {
     const node = nodes.get(step.name.split(" ")[0])!;
-    const output = plan.values[step.output];
+    const output = plan.values[step.outputs[0]];
     faults.push(...bindingFaults(step, plan));
     if (node.op.type === "concat") {
       // One step for each input that is not in place, in their order.
@@ -68,7 +68,8 @@ export function memoryFaults(shaped: ShapedGraph, plan: Plan): string[] {
       // Several dispatches of a node pass memory on: what is neither its input nor its output is that scratch memory.
       const scratch = -1 - shaped.nodes.indexOf(node);
       const bound = slotsOf(step);
-      for (const slot of bound.slice(0, -1)) {
+      const rest = step.outputs.slice(1).map((id) => plan.values[id].slot);
+      for (const slot of bound.slice(0, -1).filter((each) => !rest.includes(each))) {
         const inputs = node.inputs.filter((id) => plan.values[id]?.slot === slot);
         for (const id of inputs) expectValue(id, `read by ${step.name}`);
         if (inputs.length === 0 && slots[slot][0] !== scratch) {
@@ -76,11 +77,19 @@ export function memoryFaults(shaped: ShapedGraph, plan: Plan): string[] {
         }
       }
       if (bound.at(-1) === output.slot) {
-        meanings.of(step.output).forEach((meaning, at) => {
-          slots[output.slot][placeOf(output, at)] = meaning;
-        });
+        for (const id of step.outputs) {
+          const view = plan.values[id];
+          if (!bound.includes(view.slot)) faults.push(`${step.name} does not bind the place of ${id}`);
+          meanings.of(id).forEach((meaning, at) => {
+            slots[view.slot][placeOf(view, at)] = meaning;
+          });
+        }
       } else slots[bound.at(-1)!].fill(scratch);
       faults.push(...launchFaults(step, plan.values[node.inputs[0]], output));
+      const [, second] = step.outputs;
+      if (second !== undefined && bound.includes(plan.values[second].slot)) {
+        faults.push(...restFaults(step, plan.values[second], output.shape[1]));
+      }
     }
     expectReadable(index);
   }
@@ -186,4 +195,11 @@ function launchFaults(step: Step, input: View | undefined, output: View | undefi
   if (input && bound[0] === input.slot) expectPlace("in", input);
   if (output && bound.at(-1) === output.slot) expectPlace("out", output);
   return faults;
+}
+
+/** Where a step of several convolutions says that the outputs behind the first one's channels go. */
+function restFaults({ name, layer }: Step, { offset, stride }: View, firstChannels: number): string[] {
+  const said = [layer.firstChannels, layer.restOffset, layer.restStride].join();
+  const wanted = [firstChannels, offset, stride].join();
+  return said === wanted ? [] : [`${name} is launched with the rest at ${said}, not ${wanted}`];
 }

@@ -77,8 +77,8 @@ test("memory grows with the batch and no faster", () => {
 function tableOf({ steps, values, slots }: Plan): string {
   return [
     `slots ${slots.map(({ offset, bytes }) => `${offset}+${bytes}`).join(" ")}`,
-    ...steps.map(({ name, kernel, output }) => {
-      const { slot, offset, stride, shape } = values[output];
+    ...steps.map(({ name, kernel, outputs }) => {
+      const { slot, offset, stride, shape } = values[outputs[0]];
       return `${name}: ${kernel} -> ${shape.join("x")} in slot ${slot} + ${offset} by ${stride}`;
     }),
   ].join("\n");

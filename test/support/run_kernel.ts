@@ -8,7 +8,7 @@ import { runNode } from "../../src/cpu/reference.ts";
 import { relu as reluOf } from "../../src/cpu/relu.ts";
 import type { ValueId } from "../../src/graph/graph.ts";
 import { resolveAxis } from "../../src/graph/ops/op_rule.ts";
-import { elementCount, elementsPerImage, imageCount, type Tensor } from "../../src/graph/tensor.ts";
+import { elementCount, elementsPerImage, imageCount, type Shape, type Tensor } from "../../src/graph/tensor.ts";
 import type { Weights } from "../../src/graph/weights.ts";
 import { imageElements, type Algorithm, type Problem } from "../../src/plan/kernel.ts";
 import type { PlanLimits } from "../../src/plan/limits.ts";
@@ -30,6 +30,8 @@ export interface Placement {
   readonly gap: number;
   /** Whether the output has whole neighbouring channels; otherwise some odd number of elements. */
   readonly channels: boolean;
+  /** Whether the last of the output's channels go to a place of their own. */
+  readonly twoPlaces?: boolean;
 }
 
 /** Nothing divides by 4, nor falls on a cache line. */
@@ -37,10 +39,13 @@ export const oddPlacement: Placement = { name: "odd offsets", guard: 7, gap: 5, 
 /** As the planner lays out a concat: whole channels beside it, everything divisible by 4 where channels are. */
 export const channelPlacement: Placement = { name: "channel slice", guard: 16, gap: 8, channels: true };
 
+/** As the planner merges convolutions of one input. */
+export const twoPlaces: Placement = { ...channelPlacement, name: "two places", twoPlaces: true };
+
 /** The case as the planner would give it to a kernel: input i in slot i, the output in the slot after them. */
 export function problemOf(
   { op, inputShapes, outputShape }: OpCase,
-  { guard, gap, channels }: Placement,
+  { guard, gap, channels, twoPlaces }: Placement,
   relu: boolean,
   limits: PlanLimits,
 ): Problem {
@@ -50,6 +55,15 @@ export function problemOf(
   // What a layer takes for one row, the planner places in one piece.
   const oneRow = op.type === "softmax" && op.trailing && resolveAxis("softmax", op.axis, outputShape.length) === 0;
   const apart = oneRow ? 0 : 1;
+  const placed = (shape: Shape, slot: number): View => ({
+    shape,
+    slot,
+    offset: guard + beside.before,
+    stride: elementsPerImage(shape) + apart * (beside.before + beside.after),
+  });
+  // In the middle of a tile, or of nothing.
+  const half = (outputShape[1] + 1) >> 1;
+  const slot = inputShapes.length;
   return {
     layer: "layer",
     op,
@@ -59,12 +73,8 @@ export function problemOf(
       offset: guard,
       stride: elementsPerImage(shape) + apart * gap,
     })),
-    output: {
-      shape: outputShape,
-      slot: inputShapes.length,
-      offset: guard + beside.before,
-      stride: elementsPerImage(outputShape) + apart * (beside.before + beside.after),
-    },
+    output: placed(twoPlaces ? outputShape.with(1, half) : outputShape, slot),
+    ...(twoPlaces && { rest: placed(outputShape.with(1, outputShape[1] - half), slot + 1) }),
     relu,
     limits,
     // So little that Winograd's steps go in parts.
@@ -112,8 +122,10 @@ export async function runKernel(
           return [name, surround(view, plan.slots[view.slot].bytes, inputs.get(name)!.data, NaN)];
         }),
       );
-      const { output: view } = problem;
-      buffers.set("output", new Float32Array(plan.slots[view.slot].bytes / bytesPerElement).fill(sentinel));
+      const written = outputsOf(problem);
+      for (const [name, { slot }] of Object.entries(written)) {
+        buffers.set(name, new Float32Array(plan.slots[slot].bytes / bytesPerElement).fill(sentinel));
+      }
       // What a dispatch reads of its scratch memory, one before it must have written.
       for (const id of plan.inputs) {
         if (!buffers.has(id)) buffers.set(id, new Float32Array(plan.values[id].stride).fill(NaN));
@@ -124,9 +136,15 @@ export async function runKernel(
         return [{ start: 0, end: Math.ceil(scratch[Number(name.slice("scratch".length))] / bytesPerElement) }];
       };
       return {
-        output: { shape: view.shape, data: extract(view, after.get("output")!.data) },
+        output: joinChannels(
+          Object.entries(written).map(([name, view]) => ({
+            shape: view.shape,
+            data: extract(view, after.get(name)!.data),
+          })),
+        ),
         strayWrites: [...buffers].flatMap(([name, before]) => {
-          const allowed = name === "output" ? placesOf(view) : name.startsWith("scratch") ? scratchOf(name) : [];
+          const view = written[name];
+          const allowed = view ? placesOf(view) : name.startsWith("scratch") ? scratchOf(name) : [];
           return changedElements(before, after.get(name)!.data, allowed).map((element) => `${name}[${element}]`);
         }),
       };
@@ -138,9 +156,28 @@ export async function runKernel(
   }
 }
 
+/** The places that the problem's output goes to, in the order of their channels and slots. */
+function outputsOf({ output, rest }: Problem): Record<string, View> {
+  return rest ? { output, rest } : { output };
+}
+
+/** Images whose channels are those of the first tensor, then those of the next. */
+function joinChannels(tensors: readonly Tensor[]): Tensor {
+  if (tensors.length === 1) return tensors[0];
+  const images = tensors[0].shape[0];
+  const imageOf = ({ shape, data }: Tensor, image: number) => {
+    const elements = elementCount(shape.slice(1));
+    return data.subarray(image * elements, (image + 1) * elements);
+  };
+  const data = Array.from({ length: images }, (_, image) => tensors.flatMap((each) => [...imageOf(each, image)]));
+  const channels = tensors.reduce((sum, { shape }) => sum + shape[1], 0);
+  return { shape: tensors[0].shape.with(1, channels), data: Float32Array.from(data.flat()) };
+}
+
 /** A plan of the algorithm's dispatches alone whose inputs and output are whole buffers, guards included. */
 function planOf(algorithm: Algorithm, problem: Problem): Plan {
-  const views = [...problem.inputs, problem.output];
+  const outputs = outputsOf(problem);
+  const views = [...problem.inputs, ...Object.values(outputs)];
   const scratch = algorithm.scratch?.(problem) ?? [];
   const sizes = [
     ...views.map((view) => bytesPerElement * roundUp(end(view) + 16, 4)),
@@ -153,7 +190,7 @@ function planOf(algorithm: Algorithm, problem: Problem): Plan {
   }));
   const names = [
     ...problem.inputs.map((_, index) => `input${index}`),
-    "output",
+    ...Object.keys(outputs),
     ...scratch.map((_, index) => `scratch${index}`),
   ];
   const parameters: PackedParameter[] = [];
@@ -171,6 +208,10 @@ function planOf(algorithm: Algorithm, problem: Problem): Plan {
             return { kind: "slot", slot: problem.inputs[binding.input].slot };
           case "output":
             return { kind: "slot", slot: problem.output.slot };
+          case "rest":
+            return { kind: "slot", slot: problem.rest!.slot };
+          case "unused":
+            return binding;
           case "scratch":
             return { kind: "slot", slot: views.length + binding.scratch };
           case "parameter":
@@ -180,7 +221,7 @@ function planOf(algorithm: Algorithm, problem: Problem): Plan {
         }
       }),
       workgroups,
-      output: "output",
+      outputs: ["output"],
       macs: 0,
       bytes: 0,
     };

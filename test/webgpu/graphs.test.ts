@@ -17,10 +17,12 @@ describeGpu("random graphs on the GPU", () => {
 
   test.each([true, false])("every blob, twice over with other inputs; fuse: %s", async (fuse) => {
     await fc.assert(
-      fc.asyncProperty(randomGraphs(10), fc.nat(), async (random, seed) => {
+      fc.asyncProperty(randomGraphs(10), fc.nat(), fc.boolean(), async (random, seed, wide) => {
         const shaped = shapedOf(random);
         const weights = weightsFor(random.graph, seed);
-        const options = { device: gpu.device, kernels: kernelsOnDisk, batch: random.batch, fuse };
+        // As it would be planned for a GPU with wide subgroups: other kernels, convolutions of one input as one.
+        const limits = wide ? { ...gpu.limits, subgroup: { min: 32, max: 32 } } : gpu.limits;
+        const options = { device: gpu.device, kernels: kernelsOnDisk, batch: random.batch, fuse, limits };
         using session = await Session.create(random.graph, weights, options);
         const { values, tolerance } = await session.plan(random.batch);
         const next = uniform(seed);

@@ -13,7 +13,7 @@ import {
 import { largestBuffer } from "../limits.ts";
 import { bytesPerElement } from "../plan.ts";
 import { windowLayer } from "./conv_direct.ts";
-import { convParameters } from "./conv_parameters.ts";
+import { convParameters, tensorsOf } from "./conv_parameters.ts";
 import {
   blocksOf,
   type GemmSize,
@@ -21,6 +21,7 @@ import {
   type GemmTile,
   gemmTiles,
   launchGemm,
+  onePlace,
   predictedSpeed,
   tileFits,
   tileName,
@@ -44,10 +45,22 @@ function windowOf(problem: Problem<Conv>) {
     images: output.shape[0],
     outChannels: op.outChannels,
     depth: sizeOf(problem).depth,
+    ...restPlace(problem),
     inPartStride: 0,
     outPartStride: 0,
     parts: 1,
   };
+}
+
+/** Where the output's channels go, for a kernel that writes to two places. */
+function restPlace({ op, output, rest }: Problem<Conv>) {
+  return rest
+    ? { firstChannels: output.shape[1], restOffset: rest.offset, restStride: rest.stride }
+    : onePlace(op.outChannels);
+}
+
+function restBinding({ rest }: Problem<Conv>): LaunchBinding {
+  return { kind: rest ? "rest" : "unused" };
 }
 
 function convGemm(tile: GemmTile): Algorithm<Conv> {
@@ -55,6 +68,7 @@ function convGemm(tile: GemmTile): Algorithm<Conv> {
     name: `conv_gemm_${tileName(tile)}`,
     op: "conv",
     kernels: [gemmKernel],
+    writesRest: true,
     accepts: ({ op, limits }) => op.groups === 1 && tileFits(tile, limits),
     preference: (problem) => (hasWideSubgroups(problem.limits) ? predictedSpeed(tile, sizeOf(problem), 1) : -1),
     launch(problem) {
@@ -69,6 +83,7 @@ function convGemm(tile: GemmTile): Algorithm<Conv> {
           ownWeights: false,
           relu,
           input: { kind: "input", input: 0 },
+          rest: restBinding(problem),
           output: { kind: "output" },
           parameters: (blockChannels) => convParameters(problem, blockChannels),
         }),
@@ -105,10 +120,21 @@ const sumKernel: Kernel = {
   bindings: [
     { name: "input", access: "read_write" },
     { name: "bias", access: "read" },
+    { name: "rest", access: "read_write" },
     { name: "output", access: "read_write" },
   ],
   constants: ["workgroupSize", "relu"],
-  layer: ["threadCount", "parts", "channels", "pixels", "outOffset", "outStride"],
+  layer: [
+    "threadCount",
+    "parts",
+    "channels",
+    "pixels",
+    "outOffset",
+    "outStride",
+    "firstChannels",
+    "restOffset",
+    "restStride",
+  ],
   tiles: [],
 };
 
@@ -121,6 +147,7 @@ function convGemmSplit(tile: GemmTile): Algorithm<Conv> {
     name: `conv_gemm_${tileName(tile)}_split`,
     op: "conv",
     kernels: [gemmKernel, sumKernel],
+    writesRest: true,
     accepts: (problem) => problem.op.groups === 1 && tileFits(tile, problem.limits) && split(tile, problem).parts > 1,
     preference: (problem) => (hasWideSubgroups(problem.limits) ? predictedSpeed(tile, split(tile, problem), 2) : -1),
     scratch(problem) {
@@ -132,16 +159,16 @@ function convGemmSplit(tile: GemmTile): Algorithm<Conv> {
 }
 
 function multiplyParts(tile: GemmTile, problem: Problem<Conv>): Launch {
-  const { layer, limits, inputs, output } = problem;
+  const { layer, limits, inputs } = problem;
   const { parts, partDepth, depth, columns, outChannels } = split(tile, problem);
-  const image = imageElements(output);
   const launch = launchGemm(tile, {
     layer,
     limits,
     window: {
       ...windowOf(problem),
+      ...onePlace(outChannels),
       outOffset: 0,
-      outStride: image,
+      outStride: (columns * outChannels) / inputs[0].shape[0],
       outPartStride: columns * outChannels,
       parts,
     },
@@ -149,6 +176,7 @@ function multiplyParts(tile: GemmTile, problem: Problem<Conv>): Launch {
     ownWeights: false,
     relu: false,
     input: { kind: "input", input: 0 },
+    rest: { kind: "unused" },
     output: scratch,
     parameters(blockChannels) {
       const { weight, bias } = convParameters(problem, blockChannels);
@@ -162,17 +190,18 @@ function multiplyParts(tile: GemmTile, problem: Problem<Conv>): Launch {
 function sumParts(tile: GemmTile, problem: Problem<Conv>): Launch {
   const { layer, op, output, relu, limits } = problem;
   const { parts, columns, outChannels } = split(tile, problem);
-  const [, channels, height, width] = output.shape;
+  const [, , height, width] = output.shape;
   const { values, workgroups } = threadPerTile(layer, columns * outChannels, limits);
   return {
     kernel: sumKernel,
     values: {
       ...values,
       parts,
-      channels,
+      channels: outChannels,
       pixels: height * width,
       outOffset: output.offset,
       outStride: output.stride,
+      ...restPlace(problem),
       relu: Number(relu),
     },
     bindings: [
@@ -180,9 +209,10 @@ function sumParts(tile: GemmTile, problem: Problem<Conv>): Launch {
       {
         kind: "parameter",
         parameter: op.bias
-          ? { layout: "plain", name: `${layer}.bias`, elements: outChannels }
+          ? { layout: "plain", ...tensorsOf(problem, "bias"), elements: outChannels }
           : { layout: "zeros", elements: outChannels },
       },
+      restBinding(problem),
       { kind: "output" },
     ],
     workgroups,

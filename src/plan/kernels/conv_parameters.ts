@@ -5,22 +5,29 @@ import type { Problem } from "../kernel.ts";
 import type { PackedParameter } from "../plan.ts";
 
 export function convParameters(
-  { layer, op, inputs }: Problem<Conv>,
+  problem: Problem<Conv>,
   tileChannels: number,
 ): { weight: PackedParameter; bias: PackedParameter } {
+  const { op, inputs } = problem;
   const { groups, kernel } = op;
   const inChannels = inputs[0].shape[1] / groups;
   const paddedChannels = groups * Math.ceil(op.outChannels / groups / tileChannels) * tileChannels;
   return {
     weight: {
       layout: "conv_tiles",
-      name: `${layer}.weight`,
+      ...tensorsOf(problem, "weight"),
       elements: paddedChannels * inChannels * kernel[0] * kernel[1],
       groups,
       tileChannels,
     },
     bias: op.bias
-      ? { layout: "bias_tiles", name: `${layer}.bias`, elements: paddedChannels, groups, tileChannels }
+      ? { layout: "bias_tiles", ...tensorsOf(problem, "bias"), elements: paddedChannels, groups, tileChannels }
       : { layout: "zeros", elements: paddedChannels },
   };
+}
+
+/** The weights or biases of all the layers that a convolution stands for. */
+export function tensorsOf({ layer, restLayers }: Problem<Conv>, kind: "weight" | "bias") {
+  const name = `${layer}.${kind}`;
+  return restLayers ? { name, joined: restLayers.map((each) => `${each}.${kind}`) } : { name };
 }

@@ -3,7 +3,7 @@
  * weight (outChannels × depth) · input (depth × columns), for convolutions and for what others make into products.
  */
 
-import { inputWeightBiasOutput, type Kernel, type Launch, type LaunchBinding, workgroupGrid } from "../kernel.ts";
+import { type Kernel, type Launch, type LaunchBinding, workgroupGrid } from "../kernel.ts";
 import type { PlanLimits } from "../limits.ts";
 import type { PackedParameter } from "../plan.ts";
 
@@ -39,6 +39,9 @@ const windowFields = [
   "outOffset",
   "outStride",
   "outPartStride",
+  "firstChannels",
+  "restOffset",
+  "restStride",
   "kernelHeight",
   "kernelWidth",
   "strideY",
@@ -53,7 +56,13 @@ const windowFields = [
 
 export const gemmKernel: Kernel = {
   name: "conv_gemm",
-  bindings: inputWeightBiasOutput,
+  bindings: [
+    { name: "input", access: "read_write" },
+    { name: "weight", access: "read" },
+    { name: "bias", access: "read" },
+    { name: "rest", access: "read_write" },
+    { name: "output", access: "read_write" },
+  ],
   constants: ["workgroupSize", "relu"],
   layer: [...windowFields, "partBlocks", "partDepth"],
   tiles: ["BLOCK_CHANNELS", "BLOCK_COLUMNS", "BLOCK_DEPTH", "TILE_CHANNELS", "TILE_QUADS", "SLICES"],
@@ -71,6 +80,7 @@ export interface Gemm {
   readonly ownWeights: boolean;
   readonly relu: boolean;
   readonly input: LaunchBinding;
+  readonly rest: LaunchBinding;
   readonly output: LaunchBinding;
   /** Weights and biases packed into blocks of that many output channels. */
   parameters(blockChannels: number): { readonly weight: PackedParameter; readonly bias: PackedParameter };
@@ -100,6 +110,11 @@ export function tileFits(tile: GemmTile, limits: PlanLimits): boolean {
   );
 }
 
+/** Whether the device's workgroups are large enough for any tile. */
+export function someTileFits(limits: PlanLimits): boolean {
+  return gemmTiles.some((tile) => tileFits(tile, limits));
+}
+
 /** The size of a product: what its speed hangs on. */
 export interface GemmSize {
   readonly outChannels: number;
@@ -114,8 +129,13 @@ export function blocksOf(tile: GemmTile, { outChannels, columns }: Pick<GemmSize
   return Math.ceil(outChannels / tile.blockChannels) * Math.ceil(columns / tile.blockColumns);
 }
 
+/** The fields that say that all of a product's channels go to one place. */
+export function onePlace(outChannels: number) {
+  return { firstChannels: outChannels, restOffset: 0, restStride: 0 };
+}
+
 export function launchGemm(tile: GemmTile, gemm: Gemm): Launch {
-  const { layer, limits, window, partDepth, ownWeights, relu, input, output } = gemm;
+  const { layer, limits, window, partDepth, ownWeights, relu, input, rest, output } = gemm;
   const { outChannels, images, outHeight, outWidth, parts } = window;
   const { weight, bias } = gemm.parameters(tile.blockChannels);
   const blocks = blocksOf(tile, { outChannels, columns: images * outHeight * outWidth });
@@ -134,7 +154,7 @@ export function launchGemm(tile: GemmTile, gemm: Gemm): Launch {
       TILE_QUADS: tile.tileQuads,
       SLICES: tile.slices,
     },
-    bindings: [input, { kind: "parameter", parameter: weight }, { kind: "parameter", parameter: bias }, output],
+    bindings: [input, { kind: "parameter", parameter: weight }, { kind: "parameter", parameter: bias }, rest, output],
     workgroups: workgroupGrid(layer, parts * blocks, limits),
   };
 }

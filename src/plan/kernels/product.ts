@@ -15,7 +15,7 @@ import {
 } from "../kernel.ts";
 import type { PlanLimits } from "../limits.ts";
 import type { PackedParameter } from "../plan.ts";
-import { gemmKernel, gemmTiles, launchGemm, predictedSpeed, tileFits } from "./gemm.ts";
+import { gemmKernel, gemmTiles, launchGemm, onePlace, predictedSpeed, someTileFits, tileFits } from "./gemm.ts";
 import { bestBlockTile, broadcastPreference, broadcastWorkgroupSize, canBroadcast } from "./subgroups.ts";
 
 export interface Product {
@@ -182,7 +182,7 @@ export const inRegisters: ProductChoice = {
 /** kernels/conv_gemm.wgsl with the tile whose predicted speed is best: each image is a part, one row of columns. */
 export const inBlocks: ProductChoice = {
   kernels: [gemmKernel],
-  accepts: (limits) => gemmTiles.some((tile) => tileFits(tile, limits)),
+  accepts: someTileFits,
   launch(product) {
     const { limits, images, inChannels, outChannels, columns, place } = product;
     const size = { outChannels, columns, depth: inChannels, parts: images, partDepth: inChannels };
@@ -203,6 +203,7 @@ export const inBlocks: ProductChoice = {
         outHeight: 1,
         outWidth: columns,
         outChannels,
+        ...onePlace(outChannels),
         images: 1,
         parts: images,
         depth: inChannels,
@@ -216,6 +217,7 @@ export const inBlocks: ProductChoice = {
         padLeft: 0,
       },
       partDepth: inChannels,
+      rest: { kind: "unused" },
     });
   },
 };
