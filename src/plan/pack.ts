@@ -11,6 +11,8 @@ export function packParameter(parameter: PackedParameter, lookUp: (name: string)
   switch (parameter.layout) {
     case "plain":
       return joinTensors(parameter, lookUp).data;
+    case "part":
+      return lookUp(parameter.name).data.subarray(parameter.first, parameter.first + parameter.elements);
     case "zeros":
       return new Float32Array(parameter.elements);
     case "indices":

@@ -36,6 +36,8 @@ interface Tensors {
 export type PackedParameter =
   /** As Caffe stores it. */
   | (Tensors & { readonly layout: "plain"; readonly elements: number })
+  /** So many elements of it from one on. */
+  | { readonly layout: "part"; readonly name: string; readonly first: number; readonly elements: number }
   /** Zeros, for a layer without bias. */
   | { readonly layout: "zeros"; readonly elements: number }
   /** Indices, each a u32. */

@@ -70,6 +70,25 @@ describeGpu("kernels on the GPU within limits", () => {
     }
   });
 
+  test("a fully connected layer whose weights no buffer holds is computed in parts", async () => {
+    const cases = casesOf(["fully_connected"], ["awkward"]).filter(({ shaped }) => {
+      const [out, inFeatures] = shaped.parameters[0].shape;
+      return out >= 3 && inFeatures > 1;
+    });
+    for (const each of cases) {
+      const [out, inFeatures] = each.shaped.parameters[0].shape;
+      for (const rows of [Math.ceil(out / 2), Math.ceil(out / 3)]) {
+        const limits = { maxStorageBufferBindingSize: rows * inFeatures * 4 + 3 };
+        const problem = problemOf(each, oddPlacement, true, { ...gpu.limits, ...limits });
+        const launches = candidates(problem)[0].launch(problem);
+        expect(launches.length).toBe(Math.ceil(out / rows));
+        expect(launches.reduce((sum, { macs }) => sum + macs!, 0)).toBe(each.macs);
+        await checkCase(gpu, each, { limits, relu: true, placements: [oddPlacement] });
+      }
+    }
+    expect(cases.length).toBeGreaterThan(3);
+  });
+
   describe("more than 65,535 workgroups where a dimension takes no more", () => {
     const limits = { maxComputeWorkgroupsPerDimension: 65_535 };
     const wentPast = new Set<string>();

@@ -4,7 +4,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { EngineError } from "../../src/errors.ts";
 import { googLeNet } from "../../src/graph/googlenet.ts";
-import { type Graph, inferShapesForBatch } from "../../src/graph/graph.ts";
+import { type Graph, inferShapesForBatch, type ShapedGraph } from "../../src/graph/graph.ts";
+import type { Op } from "../../src/graph/ops.ts";
+import { squareWindow } from "../../src/graph/ops/window.ts";
 import { bestTile, threadPerTile, workgroupGrid, workgroupSizeFor } from "../../src/plan/kernel.ts";
 import { defaultLimits } from "../../src/plan/limits.ts";
 import { type Plan, weightBytes } from "../../src/plan/plan.ts";
@@ -109,22 +111,29 @@ describe("limits", () => {
     );
   });
 
-  test("so are weights", () => {
-    const wide: Graph = {
-      name: "wide",
-      inputs: [{ name: "in", shape: ["N", 100] }],
-      nodes: [
-        { name: "fc", op: { type: "fully_connected", outFeatures: 100, bias: true }, inputs: ["in"], output: "out" },
-      ],
-      outputs: ["out"],
-    };
-    const shaped = inferShapesForBatch(wide, 1);
-    expect(errorOf(() => planGraph(shaped, small(39_999)))).toEqual({
+  test("so are weights, but those of a fully connected layer are bound in parts", () => {
+    const wide = (op: Op): ShapedGraph =>
+      inferShapesForBatch(
+        {
+          name: "wide",
+          inputs: [{ name: "in", shape: ["N", 100, 1, 1] }],
+          nodes: [{ name: "layer", op, inputs: ["in"], output: "out" }],
+          outputs: ["out"],
+        },
+        1,
+      );
+    const conv = wide({ type: "conv", ...squareWindow(1), outChannels: 104, groups: 1, bias: true });
+    expect(errorOf(() => planGraph(conv, small(41_599)))).toEqual({
       code: "out-of-memory",
       message:
-        "fc: its packed weights take 40000 bytes, and the device binds at most 39999; " +
+        "layer: its packed weights take 41600 bytes, and the device binds at most 41599; " +
         "use a smaller batch or input, or another adapter",
     });
+    expect(planGraph(conv, small(41_600)).steps.length).toBe(1);
+    const shaped = wide({ type: "fully_connected", outFeatures: 100, bias: true });
+    expect(planGraph(shaped, small(39_999)).steps.length).toBe(2);
+    expect(planGraph(shaped, small(400)).steps.length).toBe(100);
+    expect(errorOf(() => planGraph(shaped, small(399)))?.code).toBe("out-of-memory");
     expect(planGraph(shaped, small(40_000)).steps.length).toBe(1);
   });
 

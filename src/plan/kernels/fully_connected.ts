@@ -9,6 +9,8 @@ import {
   workgroupGrid,
   workgroupSizeFor,
 } from "../kernel.ts";
+import { largestBuffer, type PlanLimits } from "../limits.ts";
+import { bytesPerElement, type PackedParameter } from "../plan.ts";
 
 const tileFeatures = 4;
 
@@ -25,35 +27,47 @@ export const fullyConnected = oneKernel<FullyConnected>({
     const inFeatures = imageElements(inputs[0]);
     // Every weight is loaded once a tile of images.
     const tileImages = Math.min(images, 4);
-    const tiles = Math.ceil(op.outFeatures / tileFeatures) * Math.ceil(images / tileImages);
-    return [
-      {
+    return featureParts(op.outFeatures, inFeatures, limits).map(({ first, count }) => {
+      const tiles = Math.ceil(count / tileFeatures) * Math.ceil(images / tileImages);
+      const parameter = (role: string, size: number): PackedParameter => {
+        const name = `${layer}.${role}`;
+        return count === op.outFeatures
+          ? { layout: "plain", name, elements: count * size }
+          : { layout: "part", name, first: first * size, elements: count * size };
+      };
+      return {
         values: {
           ...placement(inputs[0], output),
+          outOffset: output.offset + first,
           workgroupSize: workgroupSizeFor(limits),
           images,
           inFeatures,
-          outFeatures: op.outFeatures,
+          outFeatures: count,
           relu: Number(relu),
           TILE_FEATURES: tileFeatures,
           TILE_IMAGES: tileImages,
         },
         bindings: [
           { kind: "input", input: 0 },
-          {
-            kind: "parameter",
-            parameter: { layout: "plain", name: `${layer}.weight`, elements: op.outFeatures * inFeatures },
-          },
-          {
-            kind: "parameter",
-            parameter: op.bias
-              ? { layout: "plain", name: `${layer}.bias`, elements: op.outFeatures }
-              : { layout: "zeros", elements: op.outFeatures },
-          },
+          { kind: "parameter", parameter: parameter("weight", inFeatures) },
+          { kind: "parameter", parameter: op.bias ? parameter("bias", 1) : { layout: "zeros", elements: count } },
           { kind: "output" },
         ],
         workgroups: workgroupGrid(layer, tiles, limits),
-      },
-    ];
+        macs: images * count * inFeatures,
+        bytes: bytesPerElement * (images * (inFeatures + count) + count * (inFeatures + 1)),
+      };
+    });
   },
 });
+
+/** Output features whose weights one buffer holds: AlexNet's and VGG's first such layers have more than many devices bind. */
+function featureParts(outFeatures: number, inFeatures: number, limits: PlanLimits): { first: number; count: number }[] {
+  const rows = Math.floor(largestBuffer(limits) / (inFeatures * bytesPerElement));
+  const parts = Math.ceil(outFeatures / Math.max(rows, 1));
+  const count = Math.ceil(outFeatures / parts);
+  return Array.from({ length: Math.ceil(outFeatures / count) }, (_, part) => ({
+    first: part * count,
+    count: Math.min(count, outFeatures - part * count),
+  }));
+}
