@@ -6,7 +6,7 @@
 
 import { EngineError } from "../errors.ts";
 import { type Graph, inferShapesForBatch, type ShapedGraph, type ValueId } from "../graph/graph.ts";
-import { elementCount, formatShape, type Shape, type Tensor } from "../graph/tensor.ts";
+import { elementCount, elementsPerImage, formatShape, type Shape, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import type { PlanLimits } from "../plan/limits.ts";
 import type { Plan, Step } from "../plan/plan.ts";
@@ -111,7 +111,7 @@ export class Session implements Disposable {
       for (const part of this.parts(batch)) {
         const program = await this.program(part);
         if (outputs) checkOutputs(program.plan, outputs);
-        for (const [id, tensor] of await program.run(slice(inputs, start, part), outputs)) {
+        for (const [id, tensor] of await program.run(slice(inputs, start, part, batch), outputs)) {
           results.set(id, [...(results.get(id) ?? []), tensor]);
         }
         start += part;
@@ -132,7 +132,7 @@ export class Session implements Disposable {
     return this.exclusive(async () => {
       const [part] = this.parts(batch);
       const program = await this.program(part);
-      const times = await program.time(slice(inputs, 0, part));
+      const times = await program.time(slice(inputs, 0, part, batch));
       return program.plan.steps.map((step, index) => ({ step, nanoseconds: times[index] }));
     });
   }
@@ -214,8 +214,14 @@ export class Session implements Disposable {
     return this.most === 0 ? [batch] : splitBatch(batch, this.most);
   }
 
+  /** What the inputs bind `N` to; one batch of a graph without is the graph as it stands. */
+  private batchOf(inputs: Readonly<Record<ValueId, Tensor>>): number {
+    const free = this.graph.inputs.find(({ shape }) => shape.includes("N"));
+    return free ? (inputs[free.name]?.shape[free.shape.indexOf("N")] ?? 0) : 1;
+  }
+
   private checkInputs(inputs: Readonly<Record<ValueId, Tensor>>): number {
-    const batch = inputs[this.graph.inputs[0].name]?.shape[0] ?? 0;
+    const batch = this.batchOf(inputs);
     for (const { name, shape } of this.graph.inputs) {
       const wanted = shape.map((extent) => (extent === "N" ? batch : extent));
       checkInput(name, inputs[name], wanted);
@@ -234,7 +240,7 @@ function checkInput(name: ValueId, tensor: Tensor | undefined, wanted: readonly 
   const subject = `input "${name}"`;
   if (!tensor) throw new EngineError("array", subject, "it is missing", `give ${formatShape(wanted)}`);
   const { shape, data } = tensor;
-  if (shape.length !== wanted.length || shape.some((extent, axis) => extent !== wanted[axis]) || shape[0] < 1) {
+  if (shape.length !== wanted.length || shape.some((extent, axis) => extent !== wanted[axis] || extent < 1)) {
     throw new EngineError("array", subject, `its shape is ${formatShape(shape)}`, `give ${formatShape(wanted)}`);
   }
   if (data.length !== elementCount(shape)) {
@@ -260,12 +266,17 @@ function checkOutputs(plan: Plan, outputs: readonly ValueId[]): void {
   }
 }
 
-/** `count` images of every input, from the image `start` on. */
-function slice(inputs: Readonly<Record<ValueId, Tensor>>, start: number, count: number): Map<ValueId, Float32Array> {
+/** `count` images of every input, from the image `start` on. Only inputs that are all batches are ever cut. */
+function slice(
+  inputs: Readonly<Record<ValueId, Tensor>>,
+  start: number,
+  count: number,
+  batch: number,
+): Map<ValueId, Float32Array> {
   return new Map(
     Object.entries(inputs).map(([id, { shape, data }]) => {
-      const image = elementCount(shape.slice(1));
-      return [id, data.subarray(start * image, (start + count) * image)];
+      const image = elementsPerImage(shape);
+      return [id, count === batch ? data : data.subarray(start * image, (start + count) * image)];
     }),
   );
 }
