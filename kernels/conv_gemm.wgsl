@@ -1,5 +1,5 @@
 // Convolution as one matrix product, whose blocks are staged in workgroup memory: any kernel, stride, padding and
-// dilation, one group. For GPUs with wide subgroups.
+// dilation, one group; on request of its input's max pooling of stride 1. For GPUs with wide subgroups.
 //
 // The product is output (outChannels × columns) = weight (outChannels × depth) · unrolled (depth × columns), where a
 // column is an output pixel of some image, and the depth runs over (inChannel, ky, kx). `unrolled`, the input with every
@@ -51,6 +51,7 @@ const STAGED_INPUTS = BLOCK_DEPTH / ROWS_AT_ONCE;
 
 override workgroupSize: u32 = 64u; // THREADS
 override relu: bool;
+override pool: bool; // whether the convolution's input is the largest values under a window that slides over `input`
 
 struct Layer {
   inHeight: u32,
@@ -79,6 +80,10 @@ struct Layer {
   depth: u32, // inChannels · kernelHeight · kernelWidth
   parts: u32,
   partBlocks: u32, // blocks of weights from a part to the next: 0 where all share them
+  poolHeight: u32,
+  poolWidth: u32,
+  poolTop: u32, // the window's padding: what is pooled has the input's height and width
+  poolLeft: u32,
   partDepth: u32, // by how much later in the depth the next part starts: 0 where each has all of it
 }
 
@@ -131,6 +136,29 @@ fn sumOf(a: Tap, b: Tap) -> Tap {
   return Tap(a.channel + b.channel + carryY, y - carryY * layer.kernelHeight, x - carryX * layer.kernelWidth);
 }
 
+// Asked of the bits, since shaders may assume that no NaN occurs and drop `x != x`.
+fn isNan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
+// The largest value of a plane under the pooling window that begins there; the padding never wins.
+fn largestUnder(plane: u32, top: u32, left: u32) -> f32 {
+  var largest = -0x1.fffffep+127f;
+  for (var ky = 0u; ky < layer.poolHeight; ky++) {
+    for (var kx = 0u; kx < layer.poolWidth; kx++) {
+      let y = top + ky;
+      let x = left + kx;
+      if (y < layer.inHeight && x < layer.inWidth) {
+        let value = f32(input[plane + y * layer.inWidth + x]);
+        if (value > largest || isNan(value)) {
+          largest = value;
+        }
+      }
+    }
+  }
+  return largest;
+}
+
 // Takes a thread's share of a piece of the depth into registers: what lies behind the depth's end, or in the padding,
 // is zero. Gives the tap of its first quad in the next piece.
 fn fetch(lane: u32, rows: u32, weightStart: u32, windows: Windows, firstTap: Tap, rowsAtOnce: Tap) -> Tap {
@@ -147,9 +175,16 @@ fn fetch(lane: u32, rows: u32, weightStart: u32, windows: Windows, firstTap: Tap
     let x = windows.left + tap.x * layer.dilationX;
     let within = lane / COLUMN_QUADS + i * ROWS_AT_ONCE < rows;
     let inside = vec4<bool>(within) & (y < vec4u(layer.inHeight)) & (x < vec4u(layer.inWidth));
-    let index = windows.start + (tap.channel * layer.inHeight + y) * layer.inWidth + x;
+    let plane = windows.start + tap.channel * layer.inHeight * layer.inWidth;
+    let index = select(vec4u(), plane + y * layer.inWidth + x, inside);
     for (var c = 0u; c < 4u; c++) {
-      inputs[i][c] = select(0, f32(input[select(0u, index[c], inside[c])]), inside[c]);
+      if (!pool) {
+        inputs[i][c] = select(0, f32(input[index[c]]), inside[c]);
+      } else if (inside[c]) {
+        inputs[i][c] = largestUnder(plane[c], y[c] - layer.poolTop, x[c] - layer.poolLeft);
+      } else {
+        inputs[i][c] = 0;
+      }
     }
     tap = sumOf(tap, rowsAtOnce);
   }

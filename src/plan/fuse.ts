@@ -3,8 +3,8 @@
  * are computed as one.
  */
 
-import type { Conv, Op } from "../graph/ops.ts";
-import type { Shape } from "../graph/tensor.ts";
+import type { Conv, Op, PoolMax } from "../graph/ops.ts";
+import { elementCount, sameShape, type Shape } from "../graph/tensor.ts";
 import type { ShapedGraph, ShapedNode, ValueId } from "../graph/graph.ts";
 
 /** A node that becomes a step, with the ReLU that it swallowed. */
@@ -17,6 +17,8 @@ export interface FusedNode {
   readonly output: ValueId;
   /** The other convolutions that `node` stands for; its channels are all of theirs. */
   readonly rest?: Rest;
+  /** A max pooling that the convolution swallowed: the node's input is what it pools. */
+  readonly pool?: PoolMax;
 }
 
 /** Convolutions that are computed along with another of the same input. */
@@ -60,6 +62,47 @@ export function plainNode(node: ShapedNode): FusedNode {
 }
 
 /**
+ * Elements that a pooling leaves at most where its convolution should swallow it: there a dispatch is expected to take
+ * longer than to look at every window once for each block of output channels.
+ */
+const smallMap = 2 ** 18;
+
+/** Max poolings of stride 1 that alone precede a 1×1 convolution, and leave the map's size, become a part of it. */
+export function swallowPools(nodes: readonly FusedNode[], outputs: readonly ValueId[]): FusedNode[] {
+  const uses = countUses(
+    nodes.map(({ node }) => node),
+    outputs,
+  );
+  const pools = new Map(nodes.filter(({ node }) => isSwallowed(node)).map((pool) => [pool.output, pool]));
+  const gone = new Set<FusedNode>();
+  const swallowed = nodes.map((each) => {
+    const { node, name } = each;
+    const pool = pools.get(node.inputs[0]);
+    const { op } = node;
+    if (!pool || op.type !== "conv" || op.groups > 1 || op.kernel.some((extent) => extent > 1)) return each;
+    if (uses.get(pool.output) !== 1) return each;
+    gone.add(pool);
+    const { inputs, inputShapes } = pool.node;
+    return {
+      ...each,
+      node: { ...node, inputs, inputShapes },
+      name: `${pool.name} + ${name}`,
+      pool: pool.node.op as PoolMax,
+    };
+  });
+  return swallowed.filter((each) => !gone.has(each));
+}
+
+function isSwallowed({ op, inputShapes, outputShape }: ShapedNode): boolean {
+  return (
+    op.type === "pool_max" &&
+    [...op.stride, ...op.dilation].every((extent) => extent === 1) &&
+    sameShape(inputShapes[0], outputShape) &&
+    elementCount(outputShape) <= smallMap
+  );
+}
+
+/**
  * Makes convolutions of one input with the same window into one, which reads the input once. The first writes to its
  * own place, as part of a concat if need be; the others, which convolutions alone read, side by side to another.
  */
@@ -68,7 +111,7 @@ export function mergeConvolutions(nodes: readonly FusedNode[]): FusedNode[] {
   for (const each of nodes) {
     const { op, inputs } = each.node;
     if (op.type !== "conv" || op.groups > 1) continue;
-    const key = JSON.stringify([inputs, each.relu, { ...op, outChannels: 0 }]);
+    const key = JSON.stringify([inputs, each.relu, each.pool, { ...op, outChannels: 0 }]);
     families.set(key, [...(families.get(key) ?? []), each]);
   }
   const readElsewhere = new Set(nodes.flatMap(({ node }) => (node.op.type === "conv" ? [] : node.inputs)));
@@ -120,7 +163,7 @@ function mergedNode(
   };
 }
 
-function countUses(nodes: readonly ShapedNode[], outputs: readonly ValueId[]): Map<ValueId, number> {
+function countUses(nodes: readonly Pick<ShapedNode, "inputs">[], outputs: readonly ValueId[]): Map<ValueId, number> {
   const uses = new Map<ValueId, number>();
   for (const id of [...nodes.flatMap((node) => node.inputs), ...outputs]) uses.set(id, (uses.get(id) ?? 0) + 1);
   return uses;

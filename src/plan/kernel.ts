@@ -1,7 +1,7 @@
 /** What a kernel is to the planner: a WGSL file, the problems it accepts, and how it is launched on one. */
 
 import { EngineError } from "../errors.ts";
-import type { Op } from "../graph/ops.ts";
+import type { Op, PoolMax } from "../graph/ops.ts";
 import { elementsPerImage, imageCount } from "../graph/tensor.ts";
 import type { PlanLimits } from "./limits.ts";
 import { bytesPerElement, type PackedParameter, type Vec3, type View } from "./plan.ts";
@@ -15,11 +15,12 @@ export interface Problem<O extends Op = Op> {
   readonly output: View;
   /**
    * Where a convolution's output channels after those of `output` go, where it stands for several of one input.
-   * Only algorithms that can are given such a problem.
    */
   readonly rest?: View;
   /** The layers whose outputs `rest` holds, in their order: their parameters follow those of `layer`. */
   readonly restLayers?: readonly string[];
+  /** A max pooling before a convolution, of stride 1 and to the same height and width: the input is what it pools. */
+  readonly pool?: PoolMax;
   /** Whether a ReLU is fused behind it. */
   readonly relu: boolean;
   readonly limits: PlanLimits;
@@ -71,13 +72,16 @@ export interface Kernel {
   readonly tiles: readonly string[];
 }
 
+/** What a problem may have beside its op, and few algorithms can. */
+export const fusedParts = ["rest", "pool"] as const;
+
 /** A way to compute an op: one dispatch of one kernel, or several that pass memory on. */
 export interface Algorithm<O extends Op = Op> {
   readonly name: string;
   readonly op: O["type"];
   readonly kernels: readonly Kernel[];
-  /** Whether it can write to two places, `output` and `rest`. */
-  readonly writesRest?: boolean;
+  /** What else of a problem it computes: it is given none with more. */
+  readonly fuses?: readonly (typeof fusedParts)[number][];
   accepts(problem: Problem<O>): boolean;
   /** How much it is preferred to other algorithms that accept the problem: 0 unless given. */
   preference?(problem: Problem<O>): number;

@@ -5,7 +5,7 @@ import { type Graph, inferShapesForBatch, type ShapedGraph, type ValueId } from 
 import { isView } from "../graph/ops/view.ts";
 import { elementCount, imageCount, type Shape } from "../graph/tensor.ts";
 import { type Lifetime, placeInArena, type Range } from "./arena.ts";
-import { type FusedNode, fuseNodes, mergeConvolutions, outputsOf, plainNode } from "./fuse.ts";
+import { type FusedNode, fuseNodes, mergeConvolutions, outputsOf, plainNode, swallowPools } from "./fuse.ts";
 import { imageValues } from "./images.ts";
 import type { Algorithm, Launch, Problem } from "./kernel.ts";
 import { constantParameter } from "./kernels/constant.ts";
@@ -27,7 +27,7 @@ import { candidates } from "./registry.ts";
 export interface PlanOptions {
   /**
    * Whether ReLUs are fused and concats written in place (the default). Without it every blob of the graph is in
-   * memory at some time, those before a ReLU too: for looking at them.
+   * memory at some time, those that fusion removes too: for looking at them.
    */
   readonly fuse?: boolean;
   /**
@@ -41,8 +41,9 @@ export interface PlanOptions {
    */
   readonly workspace?: boolean;
   /**
-   * Whether convolutions of one input with the same window are computed as one, where the device has a kernel for it:
-   * fewer dispatches, which wide GPUs are expected to gain from, so there it is the default. Not without `fuse`.
+   * Whether convolutions of one input with the same window are computed as one, and small max poolings with the 1×1
+   * convolution behind them, where the device has a kernel for it: fewer dispatches, which wide GPUs are expected to
+   * gain from, so there it is the default. Not without `fuse`.
    */
   readonly merge?: boolean;
 }
@@ -60,7 +61,7 @@ export function planGraph(
 ): Plan {
   const { graph, shapes } = shaped;
   const fused = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
-  const nodes = fuse && merge && someTileFits(limits) ? mergeConvolutions(fused) : fused;
+  const nodes = fuse && merge && someTileFits(limits) ? mergeConvolutions(swallowPools(fused, graph.outputs)) : fused;
   const { views, memories: values } = placeInMemories(shaped, nodes, fuse);
   const choose: Chooser = (problem) => {
     const allowed = candidates(problem).filter((algorithm) => (algorithm.tolerance ?? 0) <= tolerance);
@@ -260,7 +261,7 @@ function launchNodes(
 
 /** The dispatches of one node, none where its output is already in place, and the scratch memory that they need. */
 function launchNode(
-  { node, relu, output, rest }: FusedNode,
+  { node, relu, output, rest, pool }: FusedNode,
   views: ReadonlyMap<ValueId, View>,
   limits: PlanLimits,
   scratchBudget: number,
@@ -272,6 +273,7 @@ function launchNode(
     inputs: node.inputs.map((id) => views.get(id)!),
     output: views.get(output)!,
     ...(rest && { rest: views.get(rest.output)!, restLayers: rest.parts.map(({ layer }) => layer) }),
+    ...(pool && { pool }),
     relu,
     limits,
     scratchBudget,

@@ -2,7 +2,7 @@
 
 import { EngineError } from "../errors.ts";
 import type { Op } from "../graph/ops.ts";
-import type { Algorithm, Kernel, Problem } from "./kernel.ts";
+import { type Algorithm, fusedParts, type Kernel, type Problem } from "./kernel.ts";
 import { binary } from "./kernels/binary.ts";
 import { concat } from "./kernels/concat.ts";
 import { constant } from "./kernels/constant.ts";
@@ -75,9 +75,10 @@ export function kernelNamed(name: string): Kernel {
 
 /** All algorithms that can compute the problem, the preferred one first: by preference, then in the registry's order. */
 export function candidates(problem: Problem): readonly Algorithm[] {
+  const parts = fusedParts.filter((part) => problem[part] !== undefined);
   const preference = (algorithm: Algorithm) => algorithm.preference?.(problem) ?? 0;
   return algorithms
-    .filter((algorithm) => algorithm.op === problem.op.type && (!problem.rest || algorithm.writesRest))
+    .filter(({ op, fuses }) => op === problem.op.type && parts.every((part) => fuses?.includes(part)))
     .filter((algorithm) => algorithm.accepts(problem))
     .sort((a, b) => preference(b) - preference(a));
 }

@@ -260,7 +260,7 @@ function checkOutputs(plan: Plan, outputs: readonly ValueId[]): void {
         "usage",
         `blob "${id}"`,
         "the plan does not keep it",
-        "name another, or make the session with fuse: false for those before a ReLU",
+        "name another, or make the session with fuse: false for those that fusion removes",
       );
     }
   }

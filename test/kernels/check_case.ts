@@ -2,8 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import { expect } from "vitest";
+import { poolMax } from "../../src/cpu/pool_max.ts";
 import { relu as reluOf } from "../../src/cpu/relu.ts";
-import type { Op } from "../../src/graph/ops.ts";
+import type { ValueId } from "../../src/graph/graph.ts";
+import type { Op, PoolMax } from "../../src/graph/ops.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
 import type { Algorithm } from "../../src/plan/kernel.ts";
 import type { PlanLimits } from "../../src/plan/limits.ts";
 import { algorithms, candidates } from "../../src/plan/registry.ts";
@@ -29,6 +32,8 @@ export interface CheckOptions {
   readonly magnitude?: number;
   /** The algorithm to run; all that accept the case unless given. */
   readonly only?: string;
+  /** A max pooling that is fused before the op. */
+  readonly pool?: PoolMax;
   /** Of algorithms that begin with the same kernel, the one whose turn it is; all unless given. */
   readonly turn?: number | undefined;
 }
@@ -38,16 +43,12 @@ export async function checkCase(gpu: TestGpu, opCase: OpCase, options: CheckOpti
   const { placements = [oddPlacement, channelPlacement], relu = false, magnitude = 0, limits = {} } = options;
   const seed = freshSeed();
   const { inputs, weights } = drawCase(opCase, seed);
-  const linear = referenceOf(opCase, inputs, weights, false);
+  const linear = referenceOf(opCase, pooled(inputs, options.pool), weights, false);
   const ran = new Set<string>();
   const expected = relu ? reluOf(linear) : linear;
   for (const placement of placements) {
-    const problem = problemOf(
-      opCase,
-      placement,
-      relu,
-      limitsFor(opCase, placement, relu, { ...gpu.limits, ...limits }),
-    );
+    const given = problemOf(opCase, placement, relu, limitsFor(opCase, placement, relu, { ...gpu.limits, ...limits }));
+    const problem = { ...given, ...(options.pool && { pool: options.pool }) };
     for (const algorithm of takeTurns(candidates(problem), options.turn)) {
       if (options.only !== undefined && algorithm.name !== options.only) continue;
       ran.add(algorithm.name);
@@ -77,6 +78,12 @@ function takeTurns(all: readonly Algorithm[], turn: number | undefined): readonl
     const alike = all.filter(({ kernels }) => kernels[0] === algorithm.kernels[0]);
     return alike[turn % alike.length] === algorithm;
   });
+}
+
+/** The inputs as a pooling before the op leaves them. */
+export function pooled(inputs: ReadonlyMap<ValueId, Tensor>, pool: PoolMax | undefined): ReadonlyMap<ValueId, Tensor> {
+  if (!pool) return inputs;
+  return new Map([...inputs].map(([id, input]) => [id, poolMax(pool, input, input.shape)]));
 }
 
 /**

@@ -1,6 +1,8 @@
 /** Every kernel that computes convolutions, on every convolution of the table. */
 
 import { describe, expect, test } from "vitest";
+import type { PoolMax } from "../../src/graph/ops.ts";
+import type { Pair } from "../../src/graph/ops/window.ts";
 import { algorithms } from "../../src/plan/registry.ts";
 import { casesOf } from "../support/cases.ts";
 import { describeGpu, useGpu } from "../support/gpu.ts";
@@ -34,8 +36,29 @@ describeGpu("convolution kernels on the GPU against the reference", () => {
     });
 
     test("by every algorithm that can", () => {
-      const able = algorithms.filter(({ writesRest }) => writesRest);
+      const able = algorithms.filter(({ fuses }) => fuses?.includes("rest"));
       expect([...wrote].sort()).toEqual(able.map(({ name }) => name).sort());
+    });
+  });
+
+  describe("of what a max pooling leaves", () => {
+    const pool = (kernel: Pair, [top, left]: Pair): PoolMax => {
+      const pad = { top, left, bottom: kernel[0] - 1 - top, right: kernel[1] - 1 - left };
+      return { type: "pool_max", kernel, stride: [1, 1], dilation: [1, 1], pad, rounding: "ceil" };
+    };
+    const pools = [pool([3, 3], [1, 1]), pool([2, 5], [0, 3]), pool([4, 1], [2, 0])];
+    const pooled = new Set<string>();
+    const pointwise = casesOf(["conv"]).filter(
+      ({ op, macs }) => op.type === "conv" && op.groups === 1 && op.kernel.join() === "1,1" && macs < 3e6,
+    );
+
+    test.each(pointwise.map((each, turn) => [each.name, each, turn] as const))("%s", async (_, each, turn) => {
+      for (const name of await checkCase(gpu, each, { pool: pools[turn % 3] })) pooled.add(name);
+    });
+
+    test("by every algorithm that can", () => {
+      const able = algorithms.filter(({ fuses }) => fuses?.includes("pool"));
+      expect([...pooled].sort()).toEqual(able.map(({ name }) => name).sort());
     });
   });
 

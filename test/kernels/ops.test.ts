@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Op } from "../../src/graph/ops.ts";
+import type { Op, PoolMax } from "../../src/graph/ops.ts";
 import { squareWindow } from "../../src/graph/ops/window.ts";
 import type { Shape, Tensor } from "../../src/graph/tensor.ts";
 import { takesRelu } from "../../src/plan/fuse.ts";
@@ -14,7 +14,7 @@ import { describeGpu, useGpu } from "../support/gpu.ts";
 import { freshSeed } from "../support/random.ts";
 import { oddPlacement, problemOf, referenceOf, runKernel } from "../support/run_kernel.ts";
 import { tensor } from "../support/tensor.ts";
-import { checkCase, algorithmsOf } from "./check_case.ts";
+import { algorithmsOf, checkCase, pooled } from "./check_case.ts";
 
 /** Every op that has algorithms but convolution, which conv.test.ts looks at. */
 const ops = [...new Set(algorithms.map(({ op }) => op))].filter((op) => op !== "conv");
@@ -52,7 +52,7 @@ describeGpu("kernels on the GPU against the reference", () => {
 
     // Rows -1 and 2 of a map of two, and such columns: every tap lies beside it.
     const missing = { ...squareWindow(2, 1, 1), dilation: [3, 3] } as const;
-    const cases: [name: string, op: Op, shape: Shape, relu: boolean][] = [
+    const cases: [name: string, op: Op, shape: Shape, relu: boolean, pool?: PoolMax][] = [
       ["relu", { type: "relu" }, [2, 3, 5, 7], false],
       ["pool_max", { type: "pool_max", ...squareWindow(3, 2, 1), rounding: "ceil" }, [2, 3, 14, 13], false],
       ["pool_max of one pixel", { type: "pool_max", ...squareWindow(1), rounding: "ceil" }, [1, 2, 9, 9], false],
@@ -86,6 +86,13 @@ describeGpu("kernels on the GPU against the reference", () => {
         [1, 2, 8, 8],
         true,
       ],
+      [
+        "pool_max + pointwise conv",
+        { type: "conv", ...squareWindow(1), outChannels: 5, groups: 1, bias: true },
+        [1, 2, 9, 8],
+        false,
+        { type: "pool_max", ...squareWindow(3, 1, 1), rounding: "ceil" },
+      ],
       ["fully_connected + relu", { type: "fully_connected", outFeatures: 9, bias: true }, [3, 4], true],
       ["abs", { type: "unary", function: "abs" }, [3, 100], false],
       ["neg", { type: "unary", function: "neg" }, [3, 100], false],
@@ -96,7 +103,7 @@ describeGpu("kernels on the GPU against the reference", () => {
       ["transpose", { type: "transpose", permutation: [1, 0] }, [9, 7], false],
     ];
 
-    test.each(cases)("%s", async (_, op, shape, relu) => {
+    test.each(cases)("%s", async (_, op, shape, relu, pool) => {
       const each = opCase(op, [shape]);
       const seed = freshSeed();
       const { inputs, weights } = drawCase(each, seed);
@@ -105,8 +112,8 @@ describeGpu("kernels on the GPU against the reference", () => {
       const sums = op.type === "conv" || op.type === "fully_connected";
       const kinds = sums ? odd.slice(0, 1) : odd;
       for (let i = 0; i < data.length; i += 7) data[i] = kinds[(i / 7) % kinds.length];
-      const expected = referenceOf(each, inputs, weights, relu);
-      const problem = problemOf(each, oddPlacement, relu, gpu.limits);
+      const expected = referenceOf(each, pooled(inputs, pool), weights, relu);
+      const problem = { ...problemOf(each, oddPlacement, relu, gpu.limits), ...(pool && { pool }) };
       // Winograd's transforms carry what is not finite all over a tile.
       for (const algorithm of candidates(problem).filter(({ name }) => !name.startsWith("conv_winograd"))) {
         const { output, strayWrites } = await runKernel(gpu, algorithm, problem, inputs, weights);

@@ -110,6 +110,28 @@ test("convolutions of one input are one step where subgroups are wide, and on re
   expect(values.a.slot).toBe(values.f.slot);
 });
 
+test("a max pooling is one step with the 1×1 convolution that alone reads it, where subgroups are wide", () => {
+  const pool = node("pool", { type: "pool_max", ...squareWindow(3, 1, 1), rounding: "ceil" }, ["in"], "a");
+  const conv = node("conv", convolution, ["a"], "b");
+  const stepsOf = (nodes: Node[], outputs: string[], side = 4, limits = devices[2]) => {
+    const inputs = [{ name: "in", shape: ["N", 3, side, side] as const }];
+    const shaped = inferShapesForBatch({ ...graphOf("pooled", nodes, outputs), inputs }, 1);
+    const plan = planGraph(shaped, limits);
+    expect(memoryFaults(shaped, plan)).toEqual([]);
+    return plan.steps.map(({ name }) => name);
+  };
+  expect(stepsOf([pool, conv], ["b"])).toEqual(["pool + conv"]);
+  expect(stepsOf([pool, conv], ["b"], 4, devices[1])).toEqual(["pool", "conv"]);
+  expect(stepsOf([pool, conv], ["a", "b"])).toEqual(["pool", "conv"]);
+  expect(stepsOf([pool, conv, node("relu", rectify, ["a"], "c")], ["b", "c"])).toEqual(["pool", "conv", "relu"]);
+  const smaller = { ...pool, op: { ...pool.op, ...squareWindow(3, 2, 1) } as Op };
+  expect(stepsOf([smaller, conv], ["b"])).toEqual(["pool", "conv"]);
+  const wider = { ...conv, op: { ...convolution, ...squareWindow(3, 1, 1) } as Op };
+  expect(stepsOf([pool, wider], ["b"])).toEqual(["pool", "conv"]);
+  // A map that is larger than a dispatch is worth.
+  expect(stepsOf([pool, conv], ["b"], 300)).toEqual(["pool", "conv"]);
+});
+
 test("a concat of values made for it alone takes no step and no memory of its own", () => {
   const conv = (name: string): Node => node(name, convolution, ["in"], name);
   const graph = graphOf("joined", [conv("a"), conv("b"), node("c", join, ["a", "b"], "c")], ["c"]);

@@ -68,7 +68,7 @@ function convGemm(tile: GemmTile): Algorithm<Conv> {
     name: `conv_gemm_${tileName(tile)}`,
     op: "conv",
     kernels: [gemmKernel],
-    writesRest: true,
+    fuses: ["rest", "pool"],
     accepts: ({ op, limits }) => op.groups === 1 && tileFits(tile, limits),
     preference: (problem) => (hasWideSubgroups(problem.limits) ? predictedSpeed(tile, sizeOf(problem), 1) : -1),
     launch(problem) {
@@ -82,6 +82,7 @@ function convGemm(tile: GemmTile): Algorithm<Conv> {
           partDepth: window.depth,
           ownWeights: false,
           relu,
+          pool: problem.pool,
           input: { kind: "input", input: 0 },
           rest: restBinding(problem),
           output: { kind: "output" },
@@ -147,7 +148,7 @@ function convGemmSplit(tile: GemmTile): Algorithm<Conv> {
     name: `conv_gemm_${tileName(tile)}_split`,
     op: "conv",
     kernels: [gemmKernel, sumKernel],
-    writesRest: true,
+    fuses: ["rest", "pool"],
     accepts: (problem) => problem.op.groups === 1 && tileFits(tile, problem.limits) && split(tile, problem).parts > 1,
     preference: (problem) => (hasWideSubgroups(problem.limits) ? predictedSpeed(tile, split(tile, problem), 2) : -1),
     scratch(problem) {
@@ -175,6 +176,7 @@ function multiplyParts(tile: GemmTile, problem: Problem<Conv>): Launch {
     partDepth,
     ownWeights: false,
     relu: false,
+    pool: problem.pool,
     input: { kind: "input", input: 0 },
     rest: { kind: "unused" },
     output: scratch,

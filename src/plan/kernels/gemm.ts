@@ -3,6 +3,7 @@
  * weight (outChannels × depth) · input (depth × columns), for convolutions and for what others make into products.
  */
 
+import type { PoolMax } from "../../graph/ops.ts";
 import { type Kernel, type Launch, type LaunchBinding, workgroupGrid } from "../kernel.ts";
 import type { PlanLimits } from "../limits.ts";
 import type { PackedParameter } from "../plan.ts";
@@ -63,8 +64,8 @@ export const gemmKernel: Kernel = {
     { name: "rest", access: "read_write" },
     { name: "output", access: "read_write" },
   ],
-  constants: ["workgroupSize", "relu"],
-  layer: [...windowFields, "partBlocks", "partDepth"],
+  constants: ["workgroupSize", "relu", "pool"],
+  layer: [...windowFields, "partBlocks", "poolHeight", "poolWidth", "poolTop", "poolLeft", "partDepth"],
   tiles: ["BLOCK_CHANNELS", "BLOCK_COLUMNS", "BLOCK_DEPTH", "TILE_CHANNELS", "TILE_QUADS", "SLICES"],
 };
 
@@ -79,6 +80,8 @@ export interface Gemm {
   /** Whether each part has weights of its own, one after another in the packed parameter. */
   readonly ownWeights: boolean;
   readonly relu: boolean;
+  /** A max pooling of the input, of stride 1 and to the same height and width. */
+  readonly pool: PoolMax | undefined;
   readonly input: LaunchBinding;
   readonly rest: LaunchBinding;
   readonly output: LaunchBinding;
@@ -135,7 +138,7 @@ export function onePlace(outChannels: number) {
 }
 
 export function launchGemm(tile: GemmTile, gemm: Gemm): Launch {
-  const { layer, limits, window, partDepth, ownWeights, relu, input, rest, output } = gemm;
+  const { layer, limits, window, partDepth, ownWeights, relu, pool, input, rest, output } = gemm;
   const { outChannels, images, outHeight, outWidth, parts } = window;
   const { weight, bias } = gemm.parameters(tile.blockChannels);
   const blocks = blocksOf(tile, { outChannels, columns: images * outHeight * outWidth });
@@ -147,6 +150,11 @@ export function launchGemm(tile: GemmTile, gemm: Gemm): Launch {
       partDepth,
       workgroupSize: threadsOf(tile),
       relu: Number(relu),
+      pool: Number(pool !== undefined),
+      poolHeight: pool?.kernel[0] ?? 0,
+      poolWidth: pool?.kernel[1] ?? 0,
+      poolTop: pool?.pad.top ?? 0,
+      poolLeft: pool?.pad.left ?? 0,
       BLOCK_CHANNELS: tile.blockChannels,
       BLOCK_COLUMNS: tile.blockColumns,
       BLOCK_DEPTH: tile.blockDepth,

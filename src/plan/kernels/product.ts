@@ -217,6 +217,7 @@ export const inBlocks: ProductChoice = {
         padLeft: 0,
       },
       partDepth: inChannels,
+      pool: undefined,
       rest: { kind: "unused" },
     });
   },
