@@ -15,7 +15,7 @@ import { crop } from "./kernels/crop.ts";
 import { fullyConnected } from "./kernels/fully_connected.ts";
 import { gather } from "./kernels/gather.ts";
 import { lrn } from "./kernels/lrn.ts";
-import { lrnWithin } from "./kernels/lrn_within.ts";
+import { lrnWindow } from "./kernels/lrn_window.ts";
 import { matmul } from "./kernels/matmul.ts";
 import { pad } from "./kernels/pad.ts";
 import { poolAvg, poolGlobalAvg, poolMax, poolMaxRows } from "./kernels/pool.ts";
@@ -52,7 +52,7 @@ const typed = [
   scale,
   matmul,
   reduce,
-  lrnWithin,
+  lrnWindow,
   transpose,
   slice,
   gather,

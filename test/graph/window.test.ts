@@ -109,6 +109,8 @@ describe("what is refused", () => {
       { ...squareWindow(3), pad: { top: 0, left: -1, bottom: 0, right: 0 } },
       /its pad 0, 0, -1, 0 is not four whole numbers/,
     ],
+    ["a window beyond what kernels count", squareWindow(2, 1, 0, 2 ** 25), /its window reaches 33554433 pixels/],
+    ["a stride beyond it", squareWindow(1, 2 ** 31), /its window reaches 2147483648 pixels/],
     ["a window that finds no position", squareWindow(10, 2), /layer: a 10×10 window with stride 2×2 finds no position/],
   ])("%s", (_, window, message) => {
     expect(() => slideWindow("layer", 8, 8, window, "ceil")).toThrow(message);

@@ -94,10 +94,16 @@ export function slideWindow(
   return [outHeight, outWidth];
 }
 
+/** What kernels, which count pixels in 32 bits, take with room to spare. */
+const largestNumber = 2 ** 24;
+
 function checkWindow(subject: string, { kernel, stride, pad, dilation }: Window, overPadding: boolean): void {
   const wrong = (problem: string): never => {
     throw new EngineError("graph", subject, problem, "correct the layer's attributes");
   };
+  const dilated = [0, 1].map((axis) => dilatedExtent(kernel[axis], dilation[axis]));
+  const largest = Math.max(...stride, ...dilated, ...Object.values(pad));
+  if (largest > largestNumber) wrong(`its window reaches ${largest} pixels, more than ${largestNumber}`);
   for (const [name, values] of Object.entries({ kernel, stride, dilation })) {
     if (!values.every((value) => Number.isSafeInteger(value) && value >= 1)) {
       wrong(`its ${name} ${values.join("×")} is not a pair of whole numbers from 1`);

@@ -7,6 +7,9 @@ import { convParameters } from "./conv_parameters.ts";
 /** Wider kernels are walked in pieces: every column that is walked at once costs registers. */
 const mostTaps = 11;
 
+/** The longest piece of a row that a thread keeps in registers: strides and dilations may be any. */
+const longestSegment = 48;
+
 export const convDirect = oneKernel<Conv>({
   name: "conv_direct",
   op: "conv",
@@ -40,7 +43,7 @@ export const convDirect = oneKernel<Conv>({
     const { groups, stride, dilation } = op;
     const outChannels = op.outChannels / groups;
     const tileChannels = outChannels <= 4 ? 4 : 8;
-    const tileColumns = bestTile(outWidth, [7, 8, 6, 5, 4]);
+    const tileColumns = bestTile(outWidth, columnTiles(op, [7, 8, 6, 5, 4]));
     const { weight, bias } = convParameters(problem, tileChannels);
     const threads =
       batch * groups * Math.ceil(outChannels / tileChannels) * outHeight * Math.ceil(outWidth / tileColumns);
@@ -102,8 +105,16 @@ export function windowLayer({ op, inputs, output }: Problem<Conv>) {
 }
 
 /** How many of a kernel's columns are walked at once. */
-export function tapsFor({ kernel }: Conv): number {
-  return largestDivisor(kernel[1], mostTaps);
+export function tapsFor({ kernel, dilation }: Conv): number {
+  return largestDivisor(kernel[1], Math.min(mostTaps, Math.ceil(longestSegment / 2 / dilation[1])));
+}
+
+/** The numbers among `sizes` of output columns that a thread can compute at once, or the most that it can. */
+export function columnTiles(op: Conv, sizes: readonly number[]): readonly number[] {
+  const taps = (tapsFor(op) - 1) * op.dilation[1] + 1;
+  const most = Math.floor((longestSegment - taps) / op.stride[1]) + 1;
+  const fitting = sizes.filter((size) => size <= most);
+  return fitting.length > 0 ? fitting : [Math.max(most, 1)];
 }
 
 function largestDivisor(value: number, most: number): number {

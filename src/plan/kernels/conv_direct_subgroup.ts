@@ -2,7 +2,7 @@
 
 import type { Conv } from "../../graph/ops.ts";
 import { inputWeightBiasOutput, oneKernel, workgroupGrid } from "../kernel.ts";
-import { convDirect, convLayer, tapsFor } from "./conv_direct.ts";
+import { columnTiles, convDirect, convLayer, tapsFor } from "./conv_direct.ts";
 import { convParameters } from "./conv_parameters.ts";
 import { bestBlockTile, broadcastPreference, broadcastWorkgroupSize, canBroadcast } from "./subgroups.ts";
 
@@ -23,7 +23,7 @@ export const convDirectSubgroup = oneKernel<Conv>({
     const [images, , outHeight, outWidth] = output.shape;
     const workgroupSize = broadcastWorkgroupSize(limits);
     const mapTiles = (columns: number) => outHeight * Math.ceil(outWidth / columns);
-    const tileColumns = bestBlockTile(workgroupSize, [7, 6, 5, 4], mapTiles);
+    const tileColumns = bestBlockTile(workgroupSize, columnTiles(op, [7, 6, 5, 4]), mapTiles);
     const blocks = Math.ceil(mapTiles(tileColumns) / workgroupSize);
     const channelTiles = op.groups * Math.ceil(op.outChannels / op.groups / tileChannels);
     const { weight, bias } = convParameters(problem, tileChannels);

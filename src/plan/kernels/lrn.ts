@@ -5,6 +5,9 @@ import { inputAndOutput, oneKernel, placement, placementFields, threadPerTile } 
 
 const tileChannels = 8;
 
+/** A thread keeps as many values as a window and its tile take. */
+const largestSize = 63;
+
 export const lrn = oneKernel<Lrn>({
   name: "lrn",
   op: "lrn",
@@ -13,7 +16,7 @@ export const lrn = oneKernel<Lrn>({
   layer: ["threadCount", "channels", "pixels", ...placementFields, "alphaOverSize", "beta", "k"],
   floats: ["alphaOverSize", "beta", "k"],
   tiles: ["TILE_CHANNELS", "SIZE"],
-  accepts: ({ op }) => op.region !== "within",
+  accepts: ({ op }) => op.region !== "within" && op.size <= largestSize,
   launch({ layer, op, inputs, output, limits }) {
     const [images, channels, height, width] = inputs[0].shape;
     const pixels = height * width;

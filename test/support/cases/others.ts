@@ -36,6 +36,9 @@ export const lrnCases: readonly OpCase[] = [
   lrn([3, 13, 2, 301], 5),
   lrn([1, 131, 3, 3], 31, { alpha: 2e-4, k: 2 }),
   lrn([5, 5, 7, 3], 5),
+  // Windows larger than registers hold, one of them far larger than there are channels.
+  lrn([1, 131, 3, 2], 64),
+  lrn([2, 5, 3, 2], 1_000_001, { alpha: 5 }),
   lrn([64, 3, 2, 2], 3),
 ];
 

@@ -65,6 +65,10 @@ export const convCases: readonly OpCase[] = [
   conv([1, 3, 10, 11], 4, 1, { stride: 2 }),
   conv([2, 4, 15, 14], 5, 2, { stride: [5, 3] }),
   conv([1, 3, 9, 20], 3, 3, { stride: [4, 7], pad: 1 }),
+  // Patches side by side; strides and dilations that no row of registers spans.
+  conv([1, 3, 33, 49], 6, 16, { stride: 16 }),
+  conv([1, 2, 5, 400], 3, [2, 3], { stride: [1, 97], dilation: [2, 90], pad: [0, 3, 1, 100] }),
+  conv([1, 2, 4, 300], 3, [1, 8], { dilation: [1, 13] }),
   // Dilated both ways, padded up to one less than what the kernel then covers.
   conv([1, 3, 17, 19], 4, 3, { dilation: 3, pad: 6 }),
   conv([1, 2, 8, 9], 5, [3, 2], { dilation: [2, 5], pad: [4, 5, 0, 1] }),

@@ -1,11 +1,11 @@
-// Local response normalisation within each channel: x / (k + (alpha / size²) · Σ x²)^beta, the sum over size × size pixels
-// around x, fewer at the borders. alpha is divided by the whole window's area there too, as in Caffe.
+// Local response normalisation over any window: x / (k + (alpha / area) · Σ x²)^beta, the sum over the channels, rows and
+// columns around x, fewer at the ends. alpha is divided by the whole window's area there too, as in Caffe.
 //
 // input   (N, channels, height, width), each image of so many elements contiguous from inOffset + n · inStride
 // output  the same shape, from outOffset + n · outStride
 //
-// One thread computes one element, threads numbered as the elements lie in memory. A window costs size² loads, which its
-// neighbours find in the cache; networks that use it have small windows on small maps.
+// One thread computes one element, threads numbered as the elements lie in memory, and loads its whole window, which its
+// neighbours find in the cache.
 
 alias Element = f32;
 
@@ -14,10 +14,13 @@ override workgroupSize: u32 = 64u;
 struct Layer {
   threadCount: u32,
   elements: u32, // of one image
+  channels: u32,
   height: u32,
   width: u32,
-  below: u32, // how far the window reaches up and left
-  above: u32, // and down and right
+  channelsBelow: u32, // how far the window reaches
+  channelsAbove: u32,
+  pixelsBefore: u32, // up and left
+  pixelsAfter: u32, // down and right
   inOffset: u32,
   inStride: u32,
   outOffset: u32,
@@ -45,14 +48,20 @@ fn main(
   let element = thread % layer.elements;
   let column = element % layer.width;
   let row = (element / layer.width) % layer.height;
+  let channel = element / (layer.width * layer.height);
   let inStart = layer.inOffset + image * layer.inStride;
-  let plane = inStart + element - row * layer.width - column;
 
+  let lastChannel = min(channel + layer.channelsAbove, layer.channels - 1u);
+  let lastRow = min(row + layer.pixelsAfter, layer.height - 1u);
+  let lastColumn = min(column + layer.pixelsAfter, layer.width - 1u);
   var sum = 0f;
-  for (var y = row - min(row, layer.below); y <= min(row + layer.above, layer.height - 1u); y++) {
-    for (var x = column - min(column, layer.below); x <= min(column + layer.above, layer.width - 1u); x++) {
-      let value = f32(input[plane + y * layer.width + x]);
-      sum += value * value;
+  for (var c = channel - min(channel, layer.channelsBelow); c <= lastChannel; c++) {
+    for (var y = row - min(row, layer.pixelsBefore); y <= lastRow; y++) {
+      let start = inStart + (c * layer.height + y) * layer.width;
+      for (var x = column - min(column, layer.pixelsBefore); x <= lastColumn; x++) {
+        let value = f32(input[start + x]);
+        sum += value * value;
+      }
     }
   }
   let value = f32(input[inStart + element]) * pow(layer.k + layer.alphaOverArea * sum, -layer.beta);
