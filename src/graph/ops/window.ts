@@ -102,7 +102,7 @@ function checkWindow(subject: string, { kernel, stride, pad, dilation }: Window,
     throw new EngineError("graph", subject, problem, "correct the layer's attributes");
   };
   const dilated = [0, 1].map((axis) => dilatedExtent(kernel[axis], dilation[axis]));
-  const largest = Math.max(...stride, ...dilated, ...Object.values(pad));
+  const largest = Math.max(...stride, ...dilated, pad.top, pad.bottom, pad.left, pad.right);
   if (largest > largestNumber) wrong(`its window reaches ${largest} pixels, more than ${largestNumber}`);
   for (const [name, values] of Object.entries({ kernel, stride, dilation })) {
     if (!values.every((value) => Number.isSafeInteger(value) && value >= 1)) {
