@@ -6,6 +6,7 @@ import { type Algorithm, fusedParts, type Kernel, type Problem } from "./kernel.
 import { binary } from "./kernels/binary.ts";
 import { concat } from "./kernels/concat.ts";
 import { constant } from "./kernels/constant.ts";
+import { convDepthwise } from "./kernels/conv_depthwise.ts";
 import { convDirect } from "./kernels/conv_direct.ts";
 import { convDirectSubgroup } from "./kernels/conv_direct_subgroup.ts";
 import { convGemms, convGemmSplits } from "./kernels/conv_gemm.ts";
@@ -33,6 +34,7 @@ const typed = [
   convPointwiseVec4,
   convPointwise,
   convPointwiseSubgroup,
+  convDepthwise,
   convDirect,
   convDirectSubgroup,
   ...convGemms,
