@@ -12,6 +12,8 @@ export type ErrorCode =
   | "weights"
   /** An array (.npy) file or a tensor with the wrong shape, type or contents. */
   | "array"
+  /** A GPU buffer of the caller's that is too small, of another device, destroyed, or lacks a usage. */
+  | "buffer"
   /** A graph that makes no sense: an op whose attributes and input shapes do not fit together. */
   | "graph"
   /** No adapter, or one that lacks what is asked for. */
@@ -29,21 +31,53 @@ export type ErrorCode =
   /** A check was made and failed. */
   | "check";
 
+/** What of a network an error concerns, as far as that is known. */
+export interface Concern {
+  /** The layer, by its name in the graph. */
+  readonly layer?: string;
+  /** Shapes by what has them: `given` and `expected` of an array, the inputs of a layer by their names. */
+  readonly shapes?: Readonly<Record<string, readonly (number | string)[]>>;
+}
+
 /**
  * The engine's error. `message` is one line, `SUBJECT: what is wrong; how to mend it`.
+ *
+ * @example
+ * ```ts
+ * import { EngineError } from "googlenet-wgsl";
+ *
+ * const error = new EngineError("array", 'input "data"', "its shape is 3×224×224", "give N×3×224×224");
+ * if (error.code === "array") console.log(error.message, error.remedy);
+ * ```
  */
-export class EngineError extends Error {
+export class EngineError extends Error implements Concern {
   override readonly name = "EngineError";
   readonly code: ErrorCode;
   /** What the error is about: a file, a layer, an option, a device. */
   readonly subject: string;
   /** How the caller can mend it. */
   readonly remedy: string;
+  declare readonly layer?: string;
+  declare readonly shapes?: Readonly<Record<string, readonly (number | string)[]>>;
 
-  constructor(code: ErrorCode, subject: string, problem: string, remedy: string, options?: ErrorOptions) {
-    super(`${subject}: ${problem}; ${remedy}`.replace(/\s*\n\s*/g, " "), options);
+  constructor(
+    code: ErrorCode,
+    subject: string,
+    problem: string,
+    remedy: string,
+    { cause, ...concern }: ErrorOptions & Concern = {},
+  ) {
+    super(`${subject}: ${problem}; ${remedy}`.replace(/\s*\n\s*/g, " "), cause === undefined ? {} : { cause });
     this.code = code;
     this.subject = subject;
     this.remedy = remedy;
+    this.concerning(concern);
+  }
+
+  /** Adds what only the caller of the thrower knows. What is known already stays. */
+  concerning({ layer, shapes }: Concern): this {
+    if (layer !== undefined && this.layer === undefined) Object.assign(this, { layer });
+    if (shapes !== undefined && this.shapes === undefined) Object.assign(this, { shapes });
+    return this;
   }
 }

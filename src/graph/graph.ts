@@ -2,6 +2,7 @@
 
 import { EngineError } from "../errors.ts";
 import { inferOp, type Op } from "./ops.ts";
+import type { Inferred } from "./ops/op_rule.ts";
 import { formatShape, sameShape, type Shape } from "./tensor.ts";
 
 /** The name of a value that flows between nodes, and of the blob that it is to a user. */
@@ -84,11 +85,11 @@ export function inferShapes(graph: Graph, inputs: ReadonlyMap<ValueId, Shape>): 
   const nodes = graph.nodes.map((node): ShapedNode => {
     const inputShapes = node.inputs.map((id) => {
       const shape = shapes.get(id);
-      if (!shape) throw malformed(node.name, `nothing before it makes its input "${id}"`);
+      if (!shape) throw malformed(node.name, `nothing before it makes its input "${id}"`, node.name);
       return shape;
     });
-    if (shapes.has(node.output)) throw malformed(node.name, `"${node.output}" is made twice`);
-    const { output, parameters, macs } = inferOp(node.name, node.op, inputShapes);
+    if (shapes.has(node.output)) throw malformed(node.name, `"${node.output}" is made twice`, node.name);
+    const { output, parameters, macs } = inferNode(node, inputShapes);
     shapes.set(node.output, output);
     return {
       ...node,
@@ -110,6 +111,15 @@ export function inferShapes(graph: Graph, inputs: ReadonlyMap<ValueId, Shape>): 
   };
 }
 
+function inferNode({ name, op, inputs }: Node, shapes: readonly Shape[]): Inferred {
+  try {
+    return inferOp(name, op, shapes);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    throw error.concerning({ layer: name, shapes: Object.fromEntries(inputs.map((id, index) => [id, shapes[index]])) });
+  }
+}
+
 /** Shapes for one batch size, for graphs whose only free extent is the batch `N`. */
 export function inferShapesForBatch(graph: Graph, batch: number): ShapedGraph {
   return inferShapes(graph, bindInputs(graph, { N: batch }));
@@ -125,13 +135,14 @@ function checkInput({ name, shape: expected }: GraphInput, shape: Shape | undefi
       `input "${name}"`,
       `its shape is ${shape ? formatShape(shape) : "missing"}`,
       `give ${formatShape(expected)}`,
+      { shapes: shape ? { given: shape, expected } : { expected } },
     );
   }
   return shape;
 }
 
-function malformed(subject: string, problem: string): EngineError {
-  return new EngineError("graph", subject, problem, "correct the graph");
+function malformed(subject: string, problem: string, layer?: string): EngineError {
+  return new EngineError("graph", subject, problem, "correct the graph", layer === undefined ? {} : { layer });
 }
 
 /**

@@ -1,9 +1,11 @@
 /**
- * A plan made ready to run on a device: its activations' buffer, its bind groups, its read-back buffer. Running it
+ * A plan made ready to run on a device: its activations' buffer, its bind groups, its read-back buffers. Running it
  * encodes one pass over the steps and submits once, and makes no GPU object but the command buffer.
+ *
+ * Any number of runs may be under way at once, for a submission writes its inputs, computes, and copies its results
+ * away before the next one starts; only what results are read through is each run's own.
  */
 
-import { EngineError } from "../errors.ts";
 import type { ValueId } from "../graph/graph.ts";
 import { elementCount, elementsPerImage, imageCount, type Tensor } from "../graph/tensor.ts";
 import { bytesPerElement, type Plan, type PlannedValue } from "../plan/plan.ts";
@@ -13,6 +15,7 @@ import { guarded } from "./errors.ts";
 import type { ParameterBuffers } from "./parameters.ts";
 import { Patience } from "./patience.ts";
 import type { PipelineCache } from "./pipelines.ts";
+import { makeReadback, type Place, type Readback, readMapped, type Tap } from "./readback.ts";
 
 /** Told after each pipeline that is ready. */
 export type CompileProgress = (done: number, total: number) => void;
@@ -22,28 +25,19 @@ interface Dispatch {
   readonly bindGroup: GPUBindGroup;
 }
 
-/** A value to be copied out, and where in the read-back buffer it goes. */
-interface Tap {
-  readonly id: ValueId;
-  readonly value: PlannedValue;
-  readonly offset: number;
-}
-
-/** Values to be read back, and the buffer that they are read through. */
-interface Readback {
-  readonly taps: readonly Tap[];
-  readonly buffer: GPUBuffer;
-}
-
 export class Program {
   readonly plan: Plan;
   private readonly device: GPUDevice;
   private readonly arena: GPUBuffer;
   private readonly layers: GPUBuffer;
   private readonly dispatches: readonly Dispatch[];
-  private readonly outputs: Readback;
   private readonly patience = new Patience();
   private readonly timedPatience = new Patience();
+  /** For the plan's outputs: as many as runs were under way at once. */
+  private readonly ring: Readback[];
+  /** Those of the ring that no run uses. */
+  private readonly idle: Readback[];
+  private disposed = false;
 
   private constructor(
     device: GPUDevice,
@@ -58,7 +52,8 @@ export class Program {
     this.arena = arena;
     this.layers = layers;
     this.dispatches = dispatches;
-    this.outputs = outputs;
+    this.ring = [outputs];
+    this.idle = [outputs];
   }
 
   /**
@@ -123,7 +118,7 @@ export class Program {
 
   /** Bytes of GPU memory that this program alone holds. */
   get bytes(): number {
-    return this.arena.size + this.layers.size + this.outputs.buffer.size;
+    return this.ring.reduce((sum, { buffer }) => sum + buffer.size, this.arena.size + this.layers.size);
   }
 
   /**
@@ -136,16 +131,30 @@ export class Program {
     inputs: ReadonlyMap<ValueId, Float32Array>,
     read: readonly ValueId[] = this.plan.outputs,
   ): Promise<Map<ValueId, Tensor>> {
-    if (read === this.plan.outputs) return this.runInto(this.outputs, inputs);
-    const { value: readback, checked } = guarded(this.device, "read-back buffer", () =>
-      makeReadback(this.device, this.plan, read),
-    );
+    const ring = read === this.plan.outputs;
+    const readback = (ring ? this.idle.pop() : undefined) ?? (await this.makeReadback(read));
     try {
-      await checked;
       return await this.runInto(readback, inputs);
     } finally {
-      readback.buffer.destroy();
+      if (!ring || this.disposed) readback.buffer.destroy();
+      else this.idle.push(readback);
     }
+  }
+
+  /**
+   * Records the plan into an encoder: inputs are copied from one buffer to another, values likewise, and nothing
+   * comes by the CPU. The places must be right for what lies there.
+   */
+  encode(encoder: GPUCommandEncoder, sources: ReadonlyMap<ValueId, Place>, targets: ReadonlyMap<ValueId, Place>): void {
+    for (const [id, { buffer, offset }] of sources) {
+      for (const { inArena, outside, bytes } of this.pieces(this.plan.values[id])) {
+        encoder.copyBufferToBuffer(buffer, offset + outside, this.arena, inArena, bytes);
+      }
+    }
+    this.encodeSteps(
+      encoder,
+      [...targets].map(([id, place]) => ({ ...place, id, value: this.plan.values[id] })),
+    );
   }
 
   /**
@@ -190,9 +199,24 @@ export class Program {
   }
 
   dispose(): void {
+    this.disposed = true;
     this.arena.destroy();
     this.layers.destroy();
-    this.outputs.buffer.destroy();
+    for (const { buffer } of this.ring.splice(0)) buffer.destroy();
+  }
+
+  private async makeReadback(read: readonly ValueId[]): Promise<Readback> {
+    const { value, checked } = guarded(this.device, "read-back buffer", () =>
+      makeReadback(this.device, this.plan, read),
+    );
+    try {
+      await checked;
+    } catch (error) {
+      value.buffer.destroy();
+      throw error;
+    }
+    if (read === this.plan.outputs) this.ring.push(value);
+    return value;
   }
 
   private async runInto(readback: Readback, inputs: ReadonlyMap<ValueId, Float32Array>): Promise<Map<ValueId, Tensor>> {
@@ -200,7 +224,7 @@ export class Program {
     const { checked } = guarded(device, "run", () => {
       this.writeInputs(inputs);
       const encoder = device.createCommandEncoder();
-      this.encode(encoder, readback);
+      this.encodeSteps(encoder, readback.taps);
       device.queue.submit([encoder.finish()]);
     });
     const mapped = this.patience.await(() => readback.buffer.mapAsync(mapModeRead));
@@ -211,13 +235,9 @@ export class Program {
       throw faults.reason;
     }
     await mapped;
-    const range = readback.buffer.getMappedRange();
-    const results = readback.taps.map(({ id, value, offset }): [ValueId, Tensor] => {
-      const data = new Float32Array(range, offset, elementCount(value.shape)).slice();
-      return [id, { shape: value.shape, data }];
-    });
+    const results = readMapped(readback);
     readback.buffer.unmap();
-    return new Map(results);
+    return results;
   }
 
   private writeInputs(inputs: ReadonlyMap<ValueId, Float32Array>): void {
@@ -228,13 +248,13 @@ export class Program {
   }
 
   /** One pass over the steps, interrupted only where a value has to be copied out before its memory is reused. */
-  private encode(encoder: GPUCommandEncoder, { taps, buffer }: Readback): void {
+  private encodeSteps(encoder: GPUCommandEncoder, taps: readonly Tap[]): void {
     const { steps, outputs } = this.plan;
     const last = steps.length - 1;
     // Outputs stay where they are until the end.
     const due = (tap: Tap) => (outputs.includes(tap.id) ? last : tap.value.readyAfter);
     const copyDue = (step: number) => {
-      for (const tap of taps) if (due(tap) === step) this.encodeCopy(encoder, tap, buffer);
+      for (const tap of taps) if (due(tap) === step) this.encodeCopy(encoder, tap);
     };
     copyDue(-1);
     let pass: GPUComputePassEncoder | undefined;
@@ -255,21 +275,21 @@ export class Program {
     pass.dispatchWorkgroups(...this.plan.steps[step].workgroups);
   }
 
-  /** Copies a value image by image, since it may be a slice of a wider one. */
-  private encodeCopy(encoder: GPUCommandEncoder, { value, offset }: Tap, buffer: GPUBuffer): void {
-    const images = imageCount(value.shape);
-    const imageBytes = elementsPerImage(value.shape) * bytesPerElement;
-    const whole = value.stride * bytesPerElement === imageBytes;
-    const copies = whole ? 1 : images;
-    for (let copy = 0; copy < copies; copy++) {
-      encoder.copyBufferToBuffer(
-        this.arena,
-        this.plan.slots[value.slot].offset + (value.offset + copy * value.stride) * bytesPerElement,
-        buffer,
-        offset + copy * imageBytes,
-        whole ? imageBytes * images : imageBytes,
-      );
+  private encodeCopy(encoder: GPUCommandEncoder, { value, buffer, offset }: Tap): void {
+    for (const { inArena, outside, bytes } of this.pieces(value)) {
+      encoder.copyBufferToBuffer(this.arena, inArena, buffer, offset + outside, bytes);
     }
+  }
+
+  /** Where a value lies in the arena and, image after image, outside it: it may be a slice of a wider one. */
+  private pieces({ shape, slot, offset, stride }: PlannedValue): { inArena: number; outside: number; bytes: number }[] {
+    const image = elementsPerImage(shape);
+    const [count, elements] = stride === image ? [1, elementCount(shape)] : [imageCount(shape), image];
+    return Array.from({ length: count }, (_, piece) => ({
+      inArena: this.plan.slots[slot].offset + (offset + piece * stride) * bytesPerElement,
+      outside: piece * elements * bytesPerElement,
+      bytes: elements * bytesPerElement,
+    }));
   }
 }
 
@@ -294,24 +314,4 @@ function makeLayers(device: GPUDevice, { steps }: Plan): GPUBuffer {
   });
   device.queue.writeBuffer(buffer, 0, contents.buffer);
   return buffer;
-}
-
-function makeReadback(device: GPUDevice, plan: Plan, ids: readonly ValueId[]): Readback {
-  let size = 0;
-  const taps = ids.map((id): Tap => {
-    const value = plan.values[id];
-    const offset = size;
-    size += elementCount(value.shape) * bytesPerElement;
-    return { id, value, offset };
-  });
-  if (size > device.limits.maxBufferSize) {
-    throw new EngineError(
-      "out-of-memory",
-      "read-back buffer",
-      `the values take ${size} bytes, and the device's buffers at most ${device.limits.maxBufferSize}`,
-      "read fewer values at once, or use a smaller batch",
-    );
-  }
-  const usage = bufferUsage.mapRead | bufferUsage.copyDst;
-  return { taps, buffer: device.createBuffer({ label: "read-back", size: Math.max(size, 4), usage }) };
 }

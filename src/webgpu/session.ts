@@ -1,298 +1,354 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * A graph with its weights on a device, ready to run batches of any size: it plans and compiles a program for each
- * batch size that it meets, splits batches that the device can't hold, and takes concurrent calls one after another.
+ * A network ready to run batches of any size: it plans and compiles a program for each batch size that it meets, splits
+ * batches that the device can't hold, and lets concurrent calls in one after another, a few of them under way at once.
  */
 
 import { EngineError } from "../errors.ts";
-import { type Graph, inferShapesForBatch, type ShapedGraph, type ValueId } from "../graph/graph.ts";
-import { elementCount, elementsPerImage, formatShape, type Shape, type Tensor } from "../graph/tensor.ts";
+import type { Graph, ValueId } from "../graph/graph.ts";
+import type { Model } from "../graph/model.ts";
+import type { Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
-import type { PlanLimits } from "../plan/limits.ts";
 import type { Plan, Step } from "../plan/plan.ts";
-import { largestBatch, planGraph, type PlanOptions, splitBatch } from "../plan/planner.ts";
-import { limitsOf } from "./device.ts";
-import { deviceLost } from "./errors.ts";
-import type { KernelSource } from "./kernel_source.ts";
-import { ParameterBuffers } from "./parameters.ts";
-import { PipelineCache } from "./pipelines.ts";
-import { type CompileProgress, Program } from "./program.ts";
+import { orAborted } from "./abort.ts";
+import { checkInputs, describe, type Inputs, join, slice } from "./batches.ts";
+import { type Buffers, IoBinding } from "./binding.ts";
+import { Deployment, type DeploymentOptions, type Part, sessionDisposed } from "./deployment.ts";
+import { guarded } from "./errors.ts";
+import { checkOutputs } from "./outputs.ts";
+import type { CompileProgress, Program } from "./program.ts";
+import { inOrder } from "./stream.ts";
+import { Turns } from "./turns.ts";
 
-/** Programs for this many batch sizes are kept; the one that was not used for longest makes room. */
-const keptPrograms = 4;
+/**
+ * Batches under way on the device at once: while one is computed the next is uploaded and encoded, and the one before
+ * read back. More would only wait.
+ */
+const underWay = 3;
 
-export interface SessionOptions extends PlanOptions {
-  readonly device: GPUDevice;
-  /** Gives the text of kernels/NAME.wgsl. */
-  readonly kernels: KernelSource;
+export interface SessionOptions extends DeploymentOptions {
+  /**
+   * The device, which stays the caller's; or a function that opens one. The function is called at once, and again at
+   * the first call after its device was lost: what was under way then rejects, and the session carries on.
+   */
+  readonly device: GPUDevice | (() => GPUDevice | Promise<GPUDevice>);
   /** The batch size to compile for at once; others are compiled when they first come. 1 unless given. */
   readonly batch?: number;
-  /** Limits to plan for, where they should be tighter than the device's. */
-  readonly limits?: PlanLimits;
-  /** Told after each pipeline that is ready. */
+  /** Told after each pipeline that is ready, while the session is made. */
   readonly onProgress?: CompileProgress;
+  /** Gives up making the session: `create` rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface RunOptions {
   /** The blobs to give back, any that the plan leaves in memory at some time; the graph's outputs unless given. */
   readonly outputs?: readonly ValueId[];
+  /** Gives the call up: it rejects with the signal's reason, at once, and if it still waits for its turn, leaves. */
+  readonly signal?: AbortSignal;
+  /** Told how many images are done, after each part of a batch that has to be split. */
+  readonly onProgress?: (images: number, of: number) => void;
 }
+
+export interface StreamOptions extends Pick<RunOptions, "outputs" | "signal"> {
+  /** Inputs under way or waiting to be fetched at once, at most. 3 unless given. */
+  readonly depth?: number;
+}
+
+export interface EncodeOptions {
+  /** Images of the inputs; as many as the session was made for unless given. */
+  readonly batch?: number;
+}
+
+/** Blobs by name. */
+export type Outputs = Record<ValueId, Tensor>;
 
 export class Session implements Disposable {
   readonly graph: Graph;
+  private readonly model: Model;
   private readonly options: SessionOptions;
-  private readonly device: GPUDevice;
-  private readonly limits: PlanLimits;
-  private readonly pipelines: PipelineCache;
-  private readonly parameters: ParameterBuffers;
-  /** The least recently used first. */
-  private readonly programs = new Map<number, Program>();
-  private readonly single: ShapedGraph;
-  /** The largest batch that is known to fit the device whole. */
-  private fitting = 0;
-  /** The largest that does, once a batch was met that does not; 0 where none can be split. */
-  private most: number | undefined;
-  /** Settles when the calls before have: one at a time may use a program's buffers. */
-  private queue: Promise<unknown> = Promise.resolve();
-  private lost: EngineError | undefined;
+  private readonly turns = new Turns();
+  private deployment: Deployment;
+  /** The next deployment, while it is made after a loss. */
+  private recovery: Promise<Deployment> | undefined;
   private disposed = false;
 
-  private constructor(graph: Graph, weights: Weights, options: SessionOptions) {
-    this.graph = graph;
+  private constructor(model: Model, options: SessionOptions, device: GPUDevice) {
+    this.graph = model.graph;
+    this.model = model;
     this.options = options;
-    this.device = options.device;
-    this.limits = options.limits ?? limitsOf(options.device);
-    this.single = inferShapesForBatch(graph, 1);
-    this.pipelines = new PipelineCache(options.device, options.kernels);
-    this.parameters = new ParameterBuffers(options.device, weights);
-    void options.device.lost.then((info) => {
-      this.lost = deviceLost(info);
-    });
+    this.deployment = new Deployment(device, model, options);
   }
 
   /**
    * Plans, compiles and uploads. The graph's first input extent must be the batch `N`.
-   * Rejects with EngineError "weights", "out-of-memory", "gpu" or "device-lost".
+   *
+   * Rejects with EngineError "weights", "out-of-memory", "gpu", "device-lost", or "usage" for a wrong option.
+   *
+   * @example
+   * ```ts
+   * const session = await Session.create(model, { device, kernels });
+   * ```
    */
-  static async create(graph: Graph, weights: Weights, options: SessionOptions): Promise<Session> {
-    const session = new Session(graph, weights, options);
+  static create(model: Model, options: SessionOptions): Promise<Session>;
+  static create(graph: Graph, weights: Weights, options: SessionOptions): Promise<Session>;
+  static async create(
+    first: Model | Graph,
+    second: SessionOptions | Weights,
+    third?: SessionOptions,
+  ): Promise<Session> {
+    const [model, options] = third
+      ? [{ graph: first as Graph, weights: second as Weights }, third]
+      : [first as Model, second as SessionOptions];
+    checkOptions(options);
+    return orAborted(Session.open(model, options), options.signal);
+  }
+
+  private static async open(model: Model, options: SessionOptions): Promise<Session> {
+    const session = new Session(model, options, await openDevice(options.device));
     try {
-      await session.program(session.parts(options.batch ?? 1)[0], options.onProgress);
-      // A device lost before makes what look like buffers and pipelines, and no error.
-      session.checkAlive();
+      options.signal?.throwIfAborted();
+      await session.deployment.guard(async () => {
+        const [{ images }] = session.deployment.parts(session.batch);
+        (await session.deployment.lease(images, options.onProgress)).release();
+      });
+      options.signal?.throwIfAborted();
       return session;
     } catch (error) {
       session.dispose();
-      throw session.lost ?? error;
+      throw error;
     }
   }
 
-  /** The plan that `run` uses for a batch of this size, or for the first part of it where it has to be split. */
-  async plan(batch = this.options.batch ?? 1): Promise<Plan> {
-    return (await this.exclusive(() => this.program(this.parts(batch)[0]))).plan;
+  /** The names of the arrays that `run` takes. */
+  get inputNames(): readonly ValueId[] {
+    return this.graph.inputs.map(({ name }) => name);
+  }
+
+  /** The names of the blobs that `run` gives unless asked for others. */
+  get outputNames(): readonly ValueId[] {
+    return this.graph.outputs;
+  }
+
+  /** The device that it runs on: another one after a loss. */
+  get device(): GPUDevice {
+    return this.deployment.device;
   }
 
   /** Bytes of GPU memory that the session holds. */
   get bytes(): number {
-    return [...this.programs.values()].reduce((sum, program) => sum + program.bytes, this.parameters.bytes);
+    return this.deployment.bytes;
   }
 
   /**
-   * Runs the graph on a batch: the inputs' first extent. Calls made meanwhile wait their turn.
+   * The plan that `run` uses for a batch of this size, or for the first part of it where it has to be split. It is
+   * compiled then, so that the next run takes no longer than those after it.
+   */
+  async plan(batch = this.batch): Promise<Plan> {
+    checkCount("batch", batch);
+    return this.deployed(async (deployment) => {
+      const [{ images }] = deployment.parts(batch);
+      const { program, release } = await deployment.lease(images);
+      release();
+      return program.plan;
+    });
+  }
+
+  /**
+   * Runs the network on a batch: the inputs' first extent. Any number of calls may be made at once, and each gets its
+   * own results; the arrays are read when the call's turn comes, so they have to stay as they are until then.
    *
    * Rejects with EngineError "array" for inputs of the wrong shape, "usage" for outputs that the plan doesn't have,
-   * "device-lost" where the device was lost before the results were back.
+   * "device-lost" where the device was lost before the results were back; with the signal's reason where that came.
+   *
+   * @example
+   * ```ts
+   * const { prob } = await session.run({ data: { shape: [1, 3, 224, 224], data } });
+   * ```
    */
-  async run(inputs: Readonly<Record<ValueId, Tensor>>, { outputs }: RunOptions = {}): Promise<Record<ValueId, Tensor>> {
-    const batch = this.checkInputs(inputs);
-    return this.exclusive(async () => {
-      const results = new Map<ValueId, Tensor[]>();
-      let start = 0;
-      for (const part of this.parts(batch)) {
-        const program = await this.program(part);
-        if (outputs) checkOutputs(program.plan, outputs);
-        for (const [id, tensor] of await program.run(slice(inputs, start, part, batch), outputs)) {
-          results.set(id, [...(results.get(id) ?? []), tensor]);
-        }
-        start += part;
-      }
-      return Object.fromEntries([...results].map(([id, parts]) => [id, join(parts)]));
-    });
+  async run(inputs: Inputs, options: RunOptions = {}): Promise<Outputs> {
+    return this.runAmong(underWay, inputs, options);
+  }
+
+  /**
+   * Runs the network on each of many inputs, which may come slowly or without end, and gives the results in their
+   * order. While one is computed the next are on their way. An input is taken only when fewer than `depth` are under
+   * way or wait to be fetched, so memory is bounded however slow the consumer is.
+   *
+   * The first failure, of an input or of the source, is thrown in its place, after the results before it. Then, on an
+   * early `return` or `break`, and on abortion, the source is closed and nothing stays under way.
+   *
+   * @example
+   * ```ts
+   * for await (const { prob } of session.stream(batches())) console.log(prob.data);
+   * ```
+   */
+  stream(
+    inputs: AsyncIterable<Inputs> | Iterable<Inputs>,
+    { depth = underWay, signal, outputs }: StreamOptions = {},
+  ): AsyncGenerator<Outputs, void, undefined> {
+    checkCount("depth", depth);
+    if (!isIterable(inputs)) {
+      throw new EngineError("usage", "inputs", `they are ${describe(inputs)}`, "give an iterable or async iterable");
+    }
+    const work = (each: Inputs, ended: AbortSignal) =>
+      this.runAmong(depth, each, { signal: ended, ...(outputs ? { outputs } : {}) });
+    return inOrder(inputs, work, depth, signal);
+  }
+
+  /**
+   * Binds buffers of the caller's, for encoding runs that read from and write to them: each input's, and one for each
+   * blob that is wanted. Checks them and compiles what is missing, so that encoding takes no time.
+   *
+   * Rejects with EngineError "buffer" for one that is missing, too small, misaligned, mapped, destroyed, of another
+   * device, that lacks COPY_SRC (inputs) or COPY_DST (outputs), or that overlaps another; "usage" for unknown names.
+   */
+  async bind(inputs: Buffers, outputs: Buffers, { batch = this.batch }: EncodeOptions = {}): Promise<IoBinding> {
+    checkCount("batch", batch);
+    return this.deployed((deployment) => IoBinding.create(deployment, batch, inputs, outputs));
+  }
+
+  /**
+   * Records one run into an encoder of the caller's, from and to buffers of the caller's: `bind`, then
+   * `IoBinding.encode`. Nothing is recorded where it rejects. The programs stay in memory until the session is
+   * disposed of; who encodes often had better bind once.
+   *
+   * Runs in between don't disturb it: whatever is submitted first is computed first.
+   *
+   * @example
+   * ```ts
+   * const encoder = device.createCommandEncoder();
+   * await session.encode(encoder, { data: images }, { prob: { buffer: results, offset: 4000 } });
+   * device.queue.submit([encoder.finish()]);
+   * ```
+   */
+  async encode(
+    encoder: GPUCommandEncoder,
+    inputs: Buffers,
+    outputs: Buffers,
+    options: EncodeOptions = {},
+  ): Promise<void> {
+    const binding = await this.bind(inputs, outputs, options);
+    await guarded(this.device, "command encoder", () => binding.encode(encoder)).checked;
   }
 
   /**
    * The nanoseconds that each step takes on the GPU for this batch, which must fit the device whole. The device must
    * have the feature "timestamp-query".
    */
-  async time(inputs: Readonly<Record<ValueId, Tensor>>): Promise<{ step: Step; nanoseconds: number }[]> {
-    const batch = this.checkInputs(inputs);
-    if (!this.device.features.has("timestamp-query")) {
-      throw new EngineError("adapter", "GPU device", "it has no timestamp queries", "profile on another adapter");
-    }
-    return this.exclusive(async () => {
-      const [part] = this.parts(batch);
-      const program = await this.program(part);
-      const times = await program.time(slice(inputs, 0, part, batch));
-      return program.plan.steps.map((step, index) => ({ step, nanoseconds: times[index] }));
+  async time(inputs: Inputs): Promise<{ step: Step; nanoseconds: number }[]> {
+    const batch = checkInputs(this.graph, inputs);
+    return this.turn(1, undefined, async (deployment) => {
+      if (!deployment.device.features.has("timestamp-query")) {
+        throw new EngineError("adapter", "GPU device", "it has no timestamp queries", "profile on another adapter");
+      }
+      const [part] = deployment.parts(batch.images);
+      return withProgram(deployment, part, async (program) => {
+        const times = await program.time(slice(batch, 0, part.images));
+        return program.plan.steps.map((step, index) => ({ step, nanoseconds: times[index] }));
+      });
     });
   }
 
   /** Lets go of every buffer. Calls still waiting reject; the device stays the caller's. */
   dispose(): void {
     this.disposed = true;
-    for (const program of this.programs.values()) program.dispose();
-    this.programs.clear();
-    this.parameters.dispose();
+    this.deployment.dispose();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  private async exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.queue.then(async () => {
-      this.checkAlive();
-      try {
-        const result = await work();
-        this.checkAlive();
-        return result;
-      } catch (error) {
-        // A lost device shows as one failed call or another; whatever they say, this is why. Its promise settles
-        // before theirs do, or in the same turn of the event loop.
-        await Promise.resolve();
-        this.checkAlive();
-        throw error;
+  private get batch(): number {
+    return this.options.batch ?? 1;
+  }
+
+  private async runAmong(most: number, inputs: Inputs, { outputs, signal, onProgress }: RunOptions): Promise<Outputs> {
+    const batch = checkInputs(this.graph, inputs);
+    return this.turn(most, signal, async (deployment) => {
+      const results = new Map<ValueId, Tensor[]>();
+      for (const part of deployment.parts(batch.images)) {
+        signal?.throwIfAborted();
+        const values = await withProgram(deployment, part, (program) => {
+          if (outputs) checkOutputs(program.plan, outputs);
+          return program.run(slice(batch, part.start, part.images), outputs);
+        });
+        for (const [id, tensor] of values) results.set(id, [...(results.get(id) ?? []), tensor]);
+        onProgress?.(part.start + part.images, batch.images);
       }
+      return Object.fromEntries([...results].map(([id, parts]) => [id, join(parts)]));
     });
-    this.queue = turn.catch(() => undefined);
-    return turn;
   }
 
-  private checkAlive(): void {
-    if (this.disposed) {
-      throw new EngineError("device-lost", "session", "it was disposed of", "make a new one");
-    }
-    if (this.lost) throw this.lost;
+  /** Does something when its turn comes, with at most so many others. The turn ends with the work, given up or not. */
+  private async turn<T>(
+    most: number,
+    signal: AbortSignal | undefined,
+    work: (deployment: Deployment) => Promise<T>,
+  ): Promise<T> {
+    const end = await this.turns.take(most, signal);
+    return orAborted(this.deployed(work).finally(end), signal);
   }
 
-  private async program(batch: number, onProgress?: CompileProgress): Promise<Program> {
-    let program = this.programs.get(batch);
-    if (!program) {
-      const plan = planGraph(inferShapesForBatch(this.graph, batch), this.limits, this.options);
-      try {
-        program = await Program.create(this.device, plan, this.pipelines, this.parameters, onProgress);
-      } finally {
-        // It may have uploaded parameters after the disposal.
-        if (this.disposed) this.parameters.dispose();
-      }
-      if (this.disposed) {
-        program.dispose();
-        this.checkAlive();
-      }
+  /** Does something on the device, on a new one where the last was lost and there is a way to open another. */
+  private async deployed<T>(work: (deployment: Deployment) => Promise<T>): Promise<T> {
+    if (this.disposed) throw sessionDisposed();
+    const { device } = this.options;
+    let { deployment } = this;
+    if (deployment.lost && typeof device === "function") {
+      this.recovery ??= this.recover(device).finally(() => (this.recovery = undefined));
+      deployment = await this.recovery;
     }
-    this.programs.delete(batch);
-    this.programs.set(batch, program);
-    if (this.programs.size > keptPrograms) {
-      const [[oldest, unused]] = this.programs;
-      unused.dispose();
-      this.programs.delete(oldest);
-    }
-    return program;
+    return deployment.guard(() => work(deployment));
   }
 
-  /** The sizes of the batches that the device runs for one of this size. */
-  private parts(batch: number): readonly number[] {
-    if (batch <= this.fitting) return [batch];
-    this.most ??= largestBatch(this.single, this.limits, batch, this.options);
-    if (this.most >= batch) {
-      // It fits whole; how much more would is not known.
-      this.fitting = batch;
-      this.most = undefined;
-      return [batch];
-    }
-    // Where not even one image fits, planning says which value is too large.
-    return this.most === 0 ? [batch] : splitBatch(batch, this.most);
-  }
-
-  /** What the inputs bind `N` to; one batch of a graph without is the graph as it stands. */
-  private batchOf(inputs: Readonly<Record<ValueId, Tensor>>): number {
-    const free = this.graph.inputs.find(({ shape }) => shape.includes("N"));
-    return free ? (inputs[free.name]?.shape[free.shape.indexOf("N")] ?? 0) : 1;
-  }
-
-  private checkInputs(inputs: Readonly<Record<ValueId, Tensor>>): number {
-    const batch = this.batchOf(inputs);
-    for (const { name, shape } of this.graph.inputs) {
-      const wanted = shape.map((extent) => (extent === "N" ? batch : extent));
-      checkInput(name, inputs[name], wanted);
-    }
-    for (const name of Object.keys(inputs)) {
-      if (!this.graph.inputs.some((input) => input.name === name)) {
-        const known = this.graph.inputs.map((input) => input.name).join(", ");
-        throw new EngineError("usage", `input "${name}"`, `${this.graph.name} has none`, `give ${known}`);
-      }
-    }
-    return batch;
+  private async recover(open: () => GPUDevice | Promise<GPUDevice>): Promise<Deployment> {
+    const device = await openDevice(open);
+    if (this.disposed) throw sessionDisposed();
+    this.deployment.dispose();
+    this.deployment = new Deployment(device, this.model, this.options);
+    return this.deployment;
   }
 }
 
-function checkInput(name: ValueId, tensor: Tensor | undefined, wanted: readonly (number | string)[]): void {
-  const subject = `input "${name}"`;
-  if (!tensor) throw new EngineError("array", subject, "it is missing", `give ${formatShape(wanted)}`);
-  const { shape, data } = tensor;
-  if (shape.length !== wanted.length || shape.some((extent, axis) => extent !== wanted[axis] || extent < 1)) {
-    throw new EngineError("array", subject, `its shape is ${formatShape(shape)}`, `give ${formatShape(wanted)}`);
+async function openDevice(device: SessionOptions["device"]): Promise<GPUDevice> {
+  const opened = typeof device === "function" ? await device() : device;
+  if (typeof (Object(opened) as Partial<GPUDevice>).createComputePipelineAsync !== "function") {
+    throw new EngineError("usage", "option device", `it is ${describe(opened)}`, "give a GPUDevice, or what opens one");
   }
-  if (data.length !== elementCount(shape)) {
-    throw new EngineError(
-      "array",
-      subject,
-      `it has ${data.length} elements for shape ${formatShape(shape)}`,
-      `give ${elementCount(shape)}`,
-    );
+  return opened;
+}
+
+async function withProgram<T>(
+  deployment: Deployment,
+  { images }: Part,
+  work: (program: Program) => Promise<T>,
+): Promise<T> {
+  const { program, release } = await deployment.lease(images);
+  try {
+    return await work(program);
+  } finally {
+    release();
   }
 }
 
-function checkOutputs(plan: Plan, outputs: readonly ValueId[]): void {
-  for (const id of outputs) {
-    if (!Object.hasOwn(plan.values, id)) {
-      throw new EngineError(
-        "usage",
-        `blob "${id}"`,
-        "the plan does not keep it",
-        "name another, or make the session with fuse: false for those that fusion removes",
-      );
-    }
+function checkOptions(options: SessionOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new EngineError("usage", "options", `they are ${describe(options)}`, "give { device, kernels }");
+  }
+  if (typeof options.kernels !== "function") {
+    const remedy = "give kernels of googlenet-wgsl/kernels, or a function from a kernel's name to its text";
+    throw new EngineError("usage", "option kernels", `it is ${describe(options.kernels)}`, remedy);
+  }
+  if (options.batch !== undefined) checkCount("batch", options.batch);
+}
+
+function checkCount(option: string, count: number): void {
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new EngineError("usage", `option ${option}`, `it is ${String(count)}`, "give a whole number from 1");
   }
 }
 
-/** `count` images of every input, from the image `start` on. Only inputs that are all batches are ever cut. */
-function slice(
-  inputs: Readonly<Record<ValueId, Tensor>>,
-  start: number,
-  count: number,
-  batch: number,
-): Map<ValueId, Float32Array> {
-  return new Map(
-    Object.entries(inputs).map(([id, { shape, data }]) => {
-      const image = elementsPerImage(shape);
-      return [id, count === batch ? data : data.subarray(start * image, (start + count) * image)];
-    }),
-  );
-}
-
-/** Joins the parts of a batch along its first axis. */
-function join(parts: readonly Tensor[]): Tensor {
-  if (parts.length === 1) return parts[0];
-  const shape: Shape = parts[0].shape.with(
-    0,
-    parts.reduce((sum, part) => sum + part.shape[0], 0),
-  );
-  const data = new Float32Array(elementCount(shape));
-  let offset = 0;
-  for (const part of parts) {
-    data.set(part.data, offset);
-    offset += part.data.length;
-  }
-  return { shape, data };
+function isIterable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value);
 }

@@ -1,0 +1,198 @@
+/**
+ * A network on one device: its pipelines, its parameters, and a program for each batch size that it met lately. It
+ * ends with the device.
+ */
+
+import { EngineError } from "../errors.ts";
+import { inferShapesForBatch, type ShapedGraph } from "../graph/graph.ts";
+import type { Model } from "../graph/model.ts";
+import type { PlanLimits } from "../plan/limits.ts";
+import { largestBatch, planGraph, type PlanOptions, splitBatch } from "../plan/planner.ts";
+import { limitsOf } from "./device.ts";
+import type { KernelSource } from "./kernel_source.ts";
+import { type Fate, fateOf } from "./loss.ts";
+import { ParameterBuffers } from "./parameters.ts";
+import { PipelineCache } from "./pipelines.ts";
+import { type CompileProgress, Program } from "./program.ts";
+
+/** Programs for this many batch sizes are kept; the one that was not used for longest makes room. */
+const keptPrograms = 4;
+
+export interface DeploymentOptions extends PlanOptions {
+  readonly kernels: KernelSource;
+  readonly limits?: PlanLimits;
+}
+
+/** A program that stays until it is released. */
+export interface Lease {
+  readonly program: Program;
+  readonly release: () => void;
+}
+
+interface Entry {
+  readonly program: Promise<Program>;
+  users: number;
+}
+
+/** One part of a batch: the images from `start` on. */
+export interface Part {
+  readonly start: number;
+  readonly images: number;
+}
+
+export class Deployment {
+  readonly device: GPUDevice;
+  private readonly model: Model;
+  private readonly options: DeploymentOptions;
+  private readonly limits: PlanLimits;
+  private readonly fate: Fate;
+  private readonly pipelines: PipelineCache;
+  private readonly parameters: ParameterBuffers;
+  /** The least recently used first. */
+  private readonly entries = new Map<number, Entry>();
+  /** Every program that has memory, those that made room and are still in use among them. */
+  private readonly programs = new Set<Program>();
+  private readonly single: ShapedGraph;
+  /** The largest batch that is known to fit the device whole. */
+  private fitting = 0;
+  /** The largest that does, once a batch was met that does not; 0 where none can be split. */
+  private most: number | undefined;
+  private disposed = false;
+
+  constructor(device: GPUDevice, model: Model, options: DeploymentOptions) {
+    this.device = device;
+    this.model = model;
+    this.options = options;
+    this.limits = options.limits ?? limitsOf(device);
+    this.single = inferShapesForBatch(model.graph, 1);
+    this.fate = fateOf(device);
+    this.pipelines = new PipelineCache(device, options.kernels);
+    this.parameters = new ParameterBuffers(device, model.weights);
+  }
+
+  /** Why nothing more comes of it, once the device was lost. */
+  get lost(): EngineError | undefined {
+    return this.fate.lost;
+  }
+
+  get bytes(): number {
+    return [...this.programs].reduce((sum, program) => sum + program.bytes, this.parameters.bytes);
+  }
+
+  /** Does something on the device. Where that was lost meanwhile, this is what it rejects with. */
+  async guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      this.checkAlive();
+      const result = await work();
+      // A lost device makes what look like buffers and pipelines, and no error.
+      this.checkAlive();
+      return result;
+    } catch (error) {
+      // A lost device shows as one failed call or another; whatever they say, this is why. Its promise settles
+      // before theirs do, or in the same turn of the event loop.
+      await Promise.resolve();
+      this.checkAlive();
+      throw error;
+    }
+  }
+
+  /** The parts in which the device runs a batch of this size: one, unless it is too large. */
+  parts(batch: number): readonly Part[] {
+    let start = 0;
+    return this.sizes(batch).map((images) => {
+      start += images;
+      return { start: start - images, images };
+    });
+  }
+
+  /** The program for batches of this size, compiled where there is none yet. */
+  async lease(batch: number, onProgress?: CompileProgress): Promise<Lease> {
+    const entry = this.entries.get(batch) ?? { program: this.compile(batch, onProgress), users: 0 };
+    this.entries.delete(batch);
+    this.entries.set(batch, entry);
+    entry.users++;
+    let released = false;
+    const release = () => {
+      if (released) return;
+      released = true;
+      entry.users--;
+      this.letGo(batch, entry);
+    };
+    this.makeRoom();
+    try {
+      return { program: await entry.program, release };
+    } catch (error) {
+      if (this.entries.get(batch) === entry) this.entries.delete(batch);
+      release();
+      throw error;
+    }
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    this.entries.clear();
+    for (const program of this.programs) program.dispose();
+    this.programs.clear();
+    this.parameters.dispose();
+  }
+
+  /** Throws EngineError "device-lost" once the device was lost or the session disposed of. */
+  checkAlive(): void {
+    if (this.disposed) throw sessionDisposed();
+    if (this.lost) throw this.lost;
+  }
+
+  private async compile(batch: number, onProgress?: CompileProgress): Promise<Program> {
+    const plan = planGraph(inferShapesForBatch(this.model.graph, batch), this.limits, this.options);
+    let program: Program;
+    try {
+      program = await Program.create(this.device, plan, this.pipelines, this.parameters, onProgress);
+    } finally {
+      // It may have uploaded parameters after the disposal.
+      if (this.disposed) this.parameters.dispose();
+    }
+    if (this.disposed) {
+      program.dispose();
+      throw sessionDisposed();
+    }
+    this.programs.add(program);
+    return program;
+  }
+
+  private makeRoom(): void {
+    if (this.entries.size <= keptPrograms) return;
+    const [[batch, entry]] = this.entries;
+    this.entries.delete(batch);
+    this.letGo(batch, entry);
+  }
+
+  /** Frees a program that made room once nobody uses it. */
+  private letGo(batch: number, entry: Entry): void {
+    if (entry.users > 0 || this.entries.get(batch) === entry) return;
+    entry.program.then(
+      (program) => {
+        program.dispose();
+        this.programs.delete(program);
+      },
+      // It has no memory; whoever asked for it hears why.
+      () => undefined,
+    );
+  }
+
+  private sizes(batch: number): readonly number[] {
+    if (batch <= this.fitting) return [batch];
+    this.most ??= largestBatch(this.single, this.limits, batch, this.options);
+    if (this.most >= batch) {
+      // It fits whole; how much more would is not known.
+      this.fitting = batch;
+      this.most = undefined;
+      return [batch];
+    }
+    // Where not even one image fits, planning says which value is too large.
+    return this.most === 0 ? [batch] : splitBatch(batch, this.most);
+  }
+}
+
+export function sessionDisposed(): EngineError {
+  return new EngineError("device-lost", "session", "it was disposed of", "make a new one");
+}
