@@ -22,7 +22,7 @@
  */
 
 // What goes wrong: every failure is an EngineError with a code, a subject and a remedy.
-export { EngineError, type ErrorCode } from "./errors.ts";
+export { type Concern, EngineError, type ErrorCode } from "./errors.ts";
 
 // What is computed: the network as a graph, or a graph of one's own.
 export { googLeNet, type GoogLeNetOptions } from "./graph/googlenet.ts";
@@ -50,10 +50,22 @@ export { largestBatch, planGraph, type PlanOptions } from "./plan/planner.ts";
 export { adapterName, limitsOf, limitsOfAdapter, openDevice } from "./webgpu/device.ts";
 export type { KernelSource } from "./webgpu/kernel_source.ts";
 export type { CompileProgress } from "./webgpu/program.ts";
-export { type RunOptions, Session, type SessionOptions } from "./webgpu/session.ts";
+export type { Inputs } from "./webgpu/batches.ts";
+export type { Buffers, IoBinding } from "./webgpu/binding.ts";
+export type { BufferRange } from "./webgpu/caller_buffers.ts";
+export {
+  type EncodeOptions,
+  type Outputs,
+  type RunOptions,
+  Session,
+  type SessionOptions,
+  type StreamOptions,
+} from "./webgpu/session.ts";
 
 // Pictures to probabilities: crops, ensembles, streams.
+export { DEFAULT_MEMORY } from "./classify/batches.ts";
 export type { Classification, Classified, Classifier, ClassifyOptions, Probabilities } from "./classify/classifier.ts";
+export { GpuClassifier, type GpuClassifierOptions } from "./classify/gpu.ts";
 export { ReferenceClassifier, type ReferenceClassifierOptions } from "./classify/reference.ts";
 export type { Model } from "./graph/model.ts";
 

@@ -3,42 +3,59 @@
  * pictures: `stream.ts FOLDER ENGINE COUNT…`, with ENGINE webgpu, cpu, or stub: no network, the rest as it is.
  */
 
+import type { Classified, Classifier } from "../../src/classify/classifier.ts";
 import { classifyWith } from "../../src/cli/classify.ts";
-import { type Engine, openEngine } from "../../src/cli/engine.ts";
+import { openClassifier, type OpenClassifier } from "../../src/cli/open-classifier.ts";
 import { type Picture, pictures, survey } from "../../src/cli/pictures.ts";
 import { Terminal } from "../../src/cli/terminal.ts";
 import { googLeNet } from "../../src/graph/googlenet.ts";
 import { inferShapesForBatch } from "../../src/graph/graph.ts";
+import { cropsOf } from "../../src/image/crops.ts";
+import { INPUT_SIDE } from "../../src/image/preprocess.ts";
+import type { RgbImage } from "../../src/image/resize.ts";
+import { sampleCrops, type Sampling } from "../../src/image/sampling.ts";
 import { seededWeights } from "../../src/weights/seed.ts";
 
 const [folder, engineName, ...counts] = process.argv.slice(2);
-const batch = 8;
 const context = { terminal: new Terminal({ json: true, quiet: false }), signal: new AbortController().signal };
+const { pictures: total } = await survey([folder]);
 
-/** Takes its input and gives every class the same probability. */
-const stub: Engine = {
-  backend: "cpu",
-  adapter: "stub",
-  prepare: () => Promise.resolve(),
-  run({ data }) {
-    const shape = [data.shape[0], 1000];
-    return Promise.resolve({ prob: { shape, data: new Float32Array(1000 * data.shape[0]).fill(0.001) } });
-  },
-  [Symbol.dispose]: () => undefined,
-};
+/** Takes its pictures and gives every class the same probability. */
+class Stub implements Classifier<Sampling> {
+  readonly crops = 1;
+  readonly picturesUnderWay = 16;
 
-async function open(): Promise<Engine> {
-  if (engineName === "stub") return stub;
+  prepare(image: RgbImage): Sampling {
+    return sampleCrops(image, cropsOf("squash256", image), INPUT_SIDE);
+  }
+
+  async *classify<Item>(items: AsyncIterable<Item>): AsyncGenerator<Classified<Item>, void, undefined> {
+    for await (const item of items) {
+      const probabilities = { prob: new Float32Array(1000).fill(0.001) };
+      yield { item, classification: { probabilities, models: [probabilities], milliseconds: 0 } };
+    }
+  }
+
+  [Symbol.dispose](): void {
+    return;
+  }
+}
+
+async function open(): Promise<OpenClassifier> {
+  if (engineName === "stub") {
+    return { classifier: new Stub(), backend: "cpu", adapter: "stub", [Symbol.dispose]: () => undefined };
+  }
   const graph = googLeNet();
   const weights = seededWeights(inferShapesForBatch(graph, 1).parameters, 1);
-  return openEngine(graph, weights, { backend: engineName === "cpu" ? "cpu" : "webgpu", batch }, context);
+  const backend = engineName === "cpu" ? "cpu" : "webgpu";
+  return openClassifier([{ graph, weights }], { protocol: "squash256", backend, batch: 8, pictures: total }, context);
 }
 
 /**
  * Passes the pictures on. A single look would hang on when garbage was last collected: the memory at a count is the
  * median of a look at each picture of the tenth before it.
  */
-async function* watched(source: AsyncIterable<Picture>): AsyncGenerator<Picture, void, undefined> {
+async function* watched<T>(source: AsyncIterable<Picture<T>>): AsyncGenerator<Picture<T>, void, undefined> {
   const at = counts.map(Number);
   let looks: number[] = [];
   let count = 0;
@@ -56,7 +73,7 @@ async function* watched(source: AsyncIterable<Picture>): AsyncGenerator<Picture,
   }
 }
 
-const { pictures: total } = await survey([folder]);
 using engine = await open();
-const source = watched(pictures([folder], "squash256", batch + 4));
-process.exitCode = await classifyWith(engine, source, { batch, total, top: 5, weightsName: "seed:1", context });
+const { classifier } = engine;
+const source = watched(pictures([folder], (image) => classifier.prepare(image), classifier.picturesUnderWay + 4));
+process.exitCode = await classifyWith(engine, source, { total, top: 5, weights: ["seed:1"], context });

@@ -40,16 +40,3 @@ export async function* ahead<T, R>(
     await items.return?.();
   }
 }
-
-/** Groups of up to `size` items. */
-export async function* batches<T>(source: AsyncIterable<T>, size: number): AsyncGenerator<T[], void, undefined> {
-  let batch: T[] = [];
-  for await (const item of source) {
-    batch.push(item);
-    if (batch.length === size) {
-      yield batch;
-      batch = [];
-    }
-  }
-  if (batch.length > 0) yield batch;
-}

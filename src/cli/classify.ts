@@ -1,36 +1,34 @@
 /** `classify`: what pictures show. */
 
+import type { Classification, Classifier, Probabilities } from "../classify/classifier.ts";
 import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
 import { inferShapesForBatch } from "../graph/graph.ts";
-import type { Tensor } from "../graph/tensor.ts";
-import { INPUT_SIDE, type Recipe } from "../image/preprocess.ts";
+import { type CropCount, protocolOf } from "../image/crops.ts";
+import type { Recipe } from "../image/preprocess.ts";
 import { labelOf, topK } from "../labels/labels.ts";
 import { STANDARD_INPUT } from "../node/list-images.ts";
-import { batches } from "./ahead.ts";
 import type { Context } from "./context.ts";
-import { type Engine, openEngine } from "./engine.ts";
 import { formatTable, formatTime, plural } from "./format.ts";
-import type { NetworkOptions } from "./options.ts";
-import { type Picture, PICTURE_ELEMENTS, pictures, type Survey, survey } from "./pictures.ts";
+import { openClassifier, type OpenClassifier } from "./open-classifier.ts";
+import type { EnsembleOptions } from "./options.ts";
+import { type Picture, pictures, type Survey, survey } from "./pictures.ts";
 import { asEngineError, errorLine, exitStatus } from "./report.ts";
 import type { Terminal } from "./terminal.ts";
-import { trainedWeights } from "./weights-choice.ts";
+import { trainedEnsemble } from "./weights-choice.ts";
 
-export interface ClassifyOptions extends NetworkOptions {
+export interface ClassifyOptions extends EnsembleOptions {
   readonly top: number;
-  readonly resize: Recipe;
+  readonly resize?: Recipe;
+  readonly crops?: CropCount;
+  /** Bytes. */
+  readonly memory?: number;
 }
-
-/** Pictures in a batch unless asked otherwise, where there are as many. */
-const USUAL_BATCH = 8;
 
 /** Labels pictures; one that can't be used gets its error, and the others are still done. */
 export async function classify(paths: readonly string[], options: ClassifyOptions, context: Context): Promise<number> {
   const { terminal } = context;
-  if (paths.filter((path) => path === STANDARD_INPUT).length > 1) {
-    throw new EngineError("usage", STANDARD_INPUT, "standard input is given twice", "give it once");
-  }
+  checkOptions(paths, options);
   const found = await survey(paths);
   const nothing = found.pictures === 0 && found.unusable === 0;
   describeSurvey(found, nothing, terminal);
@@ -42,53 +40,79 @@ export async function classify(paths: readonly string[], options: ClassifyOption
     return exitStatus.failed;
   }
   const graph = googLeNet({ heads: options.heads });
-  const { weights, name: weightsName } = await trainedWeights(
-    options.weights,
-    inferShapesForBatch(graph, 1).parameters,
+  const chosen = await trainedEnsemble(options.weights, inferShapesForBatch(graph, 1).parameters);
+  using engine = await openClassifier(
+    chosen.map(({ weights }) => ({ graph, weights })),
+    {
+      protocol: protocolOf(options.crops ?? 1, options.resize),
+      backend: options.backend ?? "webgpu",
+      adapter: options.adapter,
+      batch: options.batch,
+      memory: options.memory,
+      pictures: found.pictures,
+    },
+    context,
   );
-  const backend = options.backend ?? "webgpu";
-  const size = options.batch ?? (backend === "cpu" ? 1 : USUAL_BATCH);
-  const batch = Math.min(size, Math.max(found.pictures, 1));
-  using engine = await openEngine(graph, weights, { backend, adapter: options.adapter, batch }, context);
-  return await classifyWith(engine, pictures(paths, options.resize, batch + 4), {
-    batch,
+  const { classifier } = engine;
+  const source = pictures(paths, (image) => classifier.prepare(image), classifier.picturesUnderWay + 4);
+  return await classifyWith(engine, source, {
     total: found.pictures + found.unusable,
     top: options.top,
-    weightsName,
+    weights: chosen.map(({ name }) => name),
     context,
   });
 }
 
+function checkOptions(paths: readonly string[], { crops, resize, backend, memory }: ClassifyOptions): void {
+  if (paths.filter((path) => path === STANDARD_INPUT).length > 1) {
+    throw new EngineError("usage", STANDARD_INPUT, "standard input is given twice", "give it once");
+  }
+  if (resize !== undefined && crops !== undefined && crops !== 1) {
+    throw new EngineError("usage", "--resize", `it conflicts with --crops ${crops}`, "give one of them");
+  }
+  if (memory !== undefined && backend === "cpu") {
+    throw new EngineError("usage", "--memory", "it conflicts with --backend cpu", "give one of them");
+  }
+}
+
 export interface Work {
-  readonly batch: number;
   readonly total: number;
   readonly top: number;
-  readonly weightsName: string;
+  /** What the models' weights are called, in their order. */
+  readonly weights: readonly string[];
   readonly context: Context;
 }
 
-export async function classifyWith(engine: Engine, source: AsyncIterable<Picture>, work: Work): Promise<number> {
+export async function classifyWith<Prepared>(
+  engine: Pick<OpenClassifier, "backend" | "adapter"> & { readonly classifier: Classifier<Prepared> },
+  source: AsyncIterable<Picture<Prepared>>,
+  work: Work,
+): Promise<number> {
   const { terminal, signal } = work.context;
-  const bar = terminal.progress("Pictures", work.total);
+  const { crops } = engine.classifier;
+  const bar = terminal.progress(crops === 1 ? "Pictures" : "Crops", work.total * crops);
+  let cropsDone = 0;
+  const onProgress = (more: number) => {
+    cropsDone += more;
+    bar.update(cropsDone);
+  };
   let done = 0;
   let failed = 0;
   const start = performance.now();
-  for await (const batch of batches(source, work.batch)) {
-    signal.throwIfAborted();
-    const { results, milliseconds } = await label(engine, batch);
-    for (const [index, { name }] of batch.entries()) {
-      const outcome = results[index];
-      try {
-        if (outcome instanceof EngineError) throw outcome;
-        await printResult(name, outcome, milliseconds, engine, work);
-      } catch (error) {
-        if (!(error instanceof EngineError)) throw error;
-        failed++;
-        await printFailure(name, error, terminal);
+  const preparedOf = (picture: Picture<Prepared>) => ("prepared" in picture ? picture.prepared : undefined);
+  for await (const { item, classification } of engine.classifier.classify(source, preparedOf, { signal, onProgress })) {
+    done++;
+    try {
+      if ("error" in item) {
+        onProgress(crops);
+        throw item.error;
       }
+      await printResult(item.name, classification!, engine, work);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      failed++;
+      await printFailure(item.name, error, terminal);
     }
-    done += batch.length;
-    bar.update(done);
   }
   bar.stop();
   const seconds = (performance.now() - start) / 1000;
@@ -100,70 +124,56 @@ export async function classifyWith(engine: Engine, source: AsyncIterable<Picture
   return failed === 0 ? exitStatus.done : exitStatus.failed;
 }
 
-/** The outputs for a picture, by blob. */
-type Outputs = Readonly<Record<string, Float32Array>>;
-
-/** Runs those pictures of a batch that can be used. */
-async function label(
-  engine: Engine,
-  batch: readonly Picture[],
-): Promise<{ results: (Outputs | EngineError)[]; milliseconds: number }> {
-  const usable = batch.flatMap((picture) => ("data" in picture ? [picture.data] : []));
-  if (usable.length === 0) return { results: batch.map((picture) => errorOf(picture)), milliseconds: 0 };
-  const data = new Float32Array(usable.length * PICTURE_ELEMENTS);
-  usable.forEach((picture, index) => data.set(picture, index * PICTURE_ELEMENTS));
-  await engine.prepare(usable.length);
-  const start = performance.now();
-  const outputs = await engine.run({ data: { shape: [usable.length, 3, INPUT_SIDE, INPUT_SIDE], data } });
-  const milliseconds = (performance.now() - start) / usable.length;
-  let next = 0;
-  const results = batch.map((picture) => ("data" in picture ? imageOf(outputs, next++) : errorOf(picture)));
-  return { results, milliseconds };
-}
-
-function errorOf(picture: Picture): EngineError {
-  return "error" in picture ? picture.error : new EngineError("picture", picture.name, "no result", "try it again");
-}
-
-function imageOf(outputs: Readonly<Record<string, Tensor>>, index: number): Outputs {
-  return Object.fromEntries(
-    Object.entries(outputs).map(([blob, { shape, data }]) => {
-      const classes = shape[1];
-      return [blob, data.subarray(index * classes, (index + 1) * classes)];
-    }),
-  );
-}
-
-async function printResult(
+async function printResult<Prepared>(
   name: string,
-  { prob, ...auxiliary }: Outputs,
-  milliseconds: number,
-  engine: Engine,
-  { top, weightsName, context: { terminal } }: Work,
+  { probabilities, models, milliseconds }: Classification,
+  { classifier, backend, adapter }: Parameters<typeof classifyWith<Prepared>>[0],
+  { top, weights, context: { terminal } }: Work,
 ): Promise<void> {
-  const best = ranking(prob, top);
-  const others = Object.entries(auxiliary).map(([blob, probabilities]) => [blob, ranking(probabilities, top)] as const);
+  const together = rankings(probabilities, top);
+  // Of one model, its own results are those of all.
+  const each =
+    models.length > 1 ? models.map((own, index) => ({ weights: weights[index], ...rankings(own, top) })) : [];
   if (terminal.json) {
     await terminal.printJson({
       image: name,
-      top: best,
-      ...(others.length > 0 ? { heads: Object.fromEntries(others) } : {}),
-      backend: engine.backend,
-      adapter: engine.adapter,
+      ...together,
+      ...(each.length > 0 ? { models: each } : {}),
+      backend,
+      adapter,
       precision: "f32",
-      weights: weightsName,
+      crops: classifier.crops,
+      weights: weights.join(" + "),
       ms: milliseconds,
     });
     return;
   }
   await terminal.print(terminal.colors.bold(name));
-  await terminal.print(rankingTable(best, terminal));
-  for (const [blob, classes] of others) {
+  await printRankings(together, terminal);
+  for (const { weights: model, ...own } of each) {
+    await terminal.print(`  ${model} alone`);
+    await printRankings(own, terminal);
+  }
+}
+
+/** The most probable classes by the main head, and by the others where there are any. */
+interface Rankings {
+  readonly top: RankedLabel[];
+  readonly heads?: Readonly<Record<string, RankedLabel[]>>;
+}
+
+function rankings({ prob, ...auxiliary }: Probabilities, top: number): Rankings {
+  const heads = Object.entries(auxiliary).map(([blob, probabilities]) => [blob, ranking(probabilities, top)] as const);
+  return { top: ranking(prob, top), ...(heads.length > 0 ? { heads: Object.fromEntries(heads) } : {}) };
+}
+
+async function printRankings({ top, heads = {} }: Rankings, terminal: Terminal): Promise<void> {
+  await terminal.print(rankingTable(top, terminal));
+  for (const [blob, classes] of Object.entries(heads)) {
     await terminal.print(`  ${blob}`);
     await terminal.print(rankingTable(classes, terminal));
   }
 }
-
 async function printFailure(name: string, error: EngineError, terminal: Terminal): Promise<void> {
   terminal.complain(errorLine(error));
   if (terminal.json) await terminal.printJson({ image: name, error: asEngineError(error).message });

@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "commander";
 import { EngineError } from "../errors.ts";
+import { CROP_COUNTS, type CropCount } from "../image/crops.ts";
 import { isRecipe, RECIPES, type Recipe } from "../image/preprocess.ts";
 import { isSeedSource, MAX_SEED, parseSeed } from "../weights/seed.ts";
 
@@ -24,6 +25,11 @@ export interface NetworkOptions extends OutputOptions {
   readonly heads: Heads;
 }
 
+/** What a command that runs several models together is told. */
+export interface EnsembleOptions extends Omit<NetworkOptions, "weights"> {
+  readonly weights?: readonly string[];
+}
+
 /** The most images in a batch: more than any device has use for. */
 export const MAX_BATCH = 4096;
 
@@ -33,23 +39,30 @@ export function addOutputOptions(command: Command): Command {
     .option("--quiet", "no notes and no progress on standard error");
 }
 
+/** Trained weights: one file, or several. */
+const weightsOption = new Option(
+  "--weights <FILE|seed:N>",
+  "trained weights, or made-up ones (default: $GOOGLENET_WEIGHTS, else the downloaded file)",
+).argParser(parseWeights);
+export const ensembleOption = new Option(
+  "--weights <FILE|seed:N>",
+  "trained weights, or made-up ones; given several times, models whose probabilities are averaged (default: $GOOGLENET_WEIGHTS, else the downloaded file)",
+).argParser((value, before: readonly string[] | undefined) => [...(before ?? []), parseWeights(value)]);
+
 /**
  * Options of every command that runs the network.
  *
  * @param batch what the command's own `--batch` is for
+ * @param weights what the command's own `--weights` takes
  */
 export function addNetworkOptions(
   command: Command,
   batch = "pictures that go through the network at once",
   parseBatch: (value: string) => number | readonly number[] = wholeNumber("--batch", 1, MAX_BATCH),
+  weights = weightsOption,
 ): Command {
   command
-    .addOption(
-      new Option(
-        "--weights <FILE|seed:N>",
-        "trained weights, or made-up ones (default: $GOOGLENET_WEIGHTS, else the downloaded file)",
-      ).argParser(parseWeights),
-    )
+    .addOption(weights)
     .addOption(choice("--backend <NAME>", "what computes (default: webgpu)", ["webgpu", "cpu"]))
     .addOption(new Option("--adapter <TEXT>", "the WebGPU adapter whose name has this in it").argParser(parseAdapter))
     .addOption(choice("--precision <TYPE>", "type of the numbers", ["f32"]).argParser(parsePrecision))
@@ -149,12 +162,15 @@ export function parseAdapter(value: string): string {
 }
 
 /** Reads how many crops of a picture are looked at. */
-export function parseCrops(value: string): number {
-  if (value === "10" || value === "144") {
-    throw new EngineError("usage", "--crops", `${value} crops are not there yet`, "leave it out, or give 1");
-  }
-  if (value !== "1") throw invalid("--crops", value, "1");
-  return 1;
+export function parseCrops(value: string): CropCount {
+  const count = CROP_COUNTS.find((each) => String(each) === value);
+  if (count === undefined) throw invalid("--crops", value, CROP_COUNTS.join(", "));
+  return count;
+}
+
+/** Reads megabytes, into bytes. */
+export function parseMemory(value: string): number {
+  return 1_000_000 * wholeNumber("--memory", 1, 1_000_000)(value);
 }
 
 function parsePrecision(value: string): string {

@@ -1,8 +1,9 @@
-/** The pictures that a command was given, as the network takes them, decoded a little ahead of their use. */
+/** The pictures that a command was given, made ready for a classifier, decoded a little ahead of their use. */
 
 import { availableParallelism } from "node:os";
 import { EngineError } from "../errors.ts";
-import { INPUT_SIDE, preprocess, type Recipe } from "../image/preprocess.ts";
+import { INPUT_SIDE } from "../image/preprocess.ts";
+import type { RgbImage } from "../image/resize.ts";
 import { decodeImage, readPictureStream } from "../node/decode.ts";
 import { listImages, STANDARD_INPUT } from "../node/list-images.ts";
 import { ahead } from "./ahead.ts";
@@ -10,9 +11,9 @@ import { ahead } from "./ahead.ts";
 /** Elements of one picture's tensor. */
 export const PICTURE_ELEMENTS = 3 * INPUT_SIDE * INPUT_SIDE;
 
-/** A picture's tensor (3, 224, 224), or why there is none. */
-export type Picture =
-  { readonly name: string; readonly data: Float32Array } | { readonly name: string; readonly error: EngineError };
+/** A picture made ready, or why there is none. */
+export type Picture<Prepared> =
+  { readonly name: string; readonly prepared: Prepared } | { readonly name: string; readonly error: EngineError };
 
 /** What was found without opening a picture. */
 export interface Survey {
@@ -36,9 +37,13 @@ export async function survey(paths: readonly string[]): Promise<Survey> {
   return { pictures, folders, unusable };
 }
 
-/** Decodes and preprocesses pictures in their order, up to `window` ahead of whoever takes them. */
-export function pictures(paths: readonly string[], recipe: Recipe, window: number): AsyncIterable<Picture> {
-  return ahead(listed(paths), (image) => prepare(image, recipe), {
+/** Decodes pictures and makes them ready, in their order, up to `window` ahead of whoever takes them. */
+export function pictures<Prepared>(
+  paths: readonly string[],
+  prepare: (image: RgbImage) => Prepared,
+  window: number,
+): AsyncIterable<Picture<Prepared>> {
+  return ahead(listed(paths), (image) => decode(image, prepare), {
     // More would only keep more large pictures in memory at once.
     workers: Math.min(availableParallelism(), 4),
     window,
@@ -53,12 +58,16 @@ async function* listed(paths: readonly string[]): AsyncGenerator<Listed, void, u
   }
 }
 
-async function prepare({ name, error }: Listed, recipe: Recipe): Promise<Picture> {
+async function decode<Prepared>(
+  { name, error }: Listed,
+  prepare: (image: RgbImage) => Prepared,
+): Promise<Picture<Prepared>> {
   if (error) return { name, error };
   try {
-    const data = new Float32Array(PICTURE_ELEMENTS);
-    preprocess(await decodeImage(name === STANDARD_INPUT ? await readStandardInput() : name, name), recipe, data);
-    return { name, data };
+    return {
+      name,
+      prepared: prepare(await decodeImage(name === STANDARD_INPUT ? await readStandardInput() : name, name)),
+    };
   } catch (reason) {
     if (reason instanceof EngineError) return { name, error: reason };
     throw reason;

@@ -9,10 +9,13 @@ import type { Context } from "./context.ts";
 import {
   addNetworkOptions,
   addOutputOptions,
+  ensembleOption,
+  MAX_BATCH,
   type NetworkOptions,
   parseAdapter,
   parseBatches,
   parseCrops,
+  parseMemory,
   parsePair,
   parseRecipe,
   seconds,
@@ -87,12 +90,21 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     define("classify", "label pictures with the 1000 classes of ImageNet", [
       "googlenet classify cat.jpg",
       "googlenet classify holiday/ --top 1 --batch 16",
+      "googlenet classify cat.jpg --crops 144 --weights a.safetensors --weights b.caffemodel",
       "curl -s https://example.org/cat.jpg | googlenet classify - --json",
     ])
       .argument("<IMAGE...>", "pictures, folders of pictures, or - for standard input")
       .option("--top <N>", "classes to print", wholeNumber("--top", 1, 1000), 5)
-      .option("--resize <RECIPE>", "how to make it 224×224: squash256, squash224, short256", parseRecipe, "squash256")
-      .option("--crops <N>", "crops whose probabilities are averaged: 1", parseCrops),
+      .option("--resize <RECIPE>", "how to make it 224×224: squash256 (default), squash224, short256", parseRecipe)
+      .option("--crops <N>", "crops whose probabilities are averaged: 1 (default), 10, 144", parseCrops)
+      .option(
+        "--memory <MB>",
+        "GPU memory for activations and crops, which bounds the batch (default: 256)",
+        parseMemory,
+      ),
+    "crops that go through the network at once, at most (default: what --memory and the device hold)",
+    wholeNumber("--batch", 1, MAX_BATCH),
+    ensembleOption,
   ).action(async (paths: string[], options: ClassifyOptions) =>
     end(await (await import("./classify.ts")).classify(paths, options, context)),
   );

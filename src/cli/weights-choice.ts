@@ -33,6 +33,17 @@ export async function trainedWeights(
   return loadChosen(choice.source, parameters);
 }
 
+/** The weights of an ensemble, of each file its own; without any named, those that `trainedWeights` finds. */
+export async function trainedEnsemble(
+  options: readonly string[] | undefined,
+  parameters: readonly Parameter[],
+): Promise<ChosenWeights[]> {
+  if (options === undefined) return [await trainedWeights(undefined, parameters)];
+  const chosen: ChosenWeights[] = [];
+  for (const option of options) chosen.push(await trainedWeights(option, parameters));
+  return chosen;
+}
+
 /** Weights for measuring and checking: where there are no trained ones, made-up ones do, and it is said. */
 export async function anyWeights(
   option: string | undefined,

@@ -3,6 +3,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeCaffemodel } from "../../src/formats/caffemodel-write.ts";
+import { writeSafetensors } from "../../src/formats/safetensors.ts";
+import { googLeNet } from "../../src/graph/googlenet.ts";
+import { inferShapesForBatch } from "../../src/graph/graph.ts";
+import { seededWeights } from "../../src/weights/seed.ts";
 import { describeGpu } from "../support/gpu.ts";
 import { googlenet, NO_ADAPTER, objects } from "./googlenet.ts";
 
@@ -44,7 +49,16 @@ describeGpu("classify on the GPU", () => {
     expect(lines.map(({ image }) => image)).toEqual(["a.png", "b.jpg", "more/c.webp", "z.svg", "nowhere.png"]);
     expect(lines.map((line) => "error" in line)).toEqual([false, true, false, false, true]);
     expect(lines[0]).toMatchObject({ backend: "webgpu", precision: "f32", weights: "seed:1" });
-    expect(Object.keys(lines[0])).toEqual(["image", "top", "backend", "adapter", "precision", "weights", "ms"]);
+    expect(Object.keys(lines[0])).toEqual([
+      "image",
+      "top",
+      "backend",
+      "adapter",
+      "precision",
+      "crops",
+      "weights",
+      "ms",
+    ]);
     expect(lines[0]["ms"]).toBeGreaterThan(0);
     const top = lines[0]["top"] as Record<string, unknown>[];
     expect(top).toHaveLength(2);
@@ -64,6 +78,67 @@ describeGpu("classify on the GPU", () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     const row = String.raw` +\d+\.\d\d % +\d+  n\d{8}  .+\n`;
     expect(stdout).toMatch(new RegExp(`^a\\.png\\n(${row}){3}z\\.svg\\n(${row}){3}$`));
+  });
+
+  describe("several models", () => {
+    const [a, b] = [path.join(folder, "a.safetensors"), path.join(folder, "b.caffemodel")];
+    type Top = { class: number; probability: number }[];
+    beforeAll(() => {
+      const { parameters } = inferShapesForBatch(googLeNet(), 1);
+      writeFileSync(a, writeSafetensors(seededWeights(parameters, 1), {}));
+      writeFileSync(b, writeCaffemodel("b", seededWeights(parameters, 2)));
+    });
+
+    test("of several formats, by 10 crops: averaged, and each one's own beside", async () => {
+      const argv = ["classify", "z.svg", "--crops", "10", "--top", "1000", "--json", "--batch", "5"];
+      const both = await googlenet([...argv, "--weights", a, "--weights", b], { cwd: pictures });
+      expect(both.status).toBe(0);
+      const [line] = objects(both.stdout);
+      expect(line).toMatchObject({ crops: 10, weights: `${a} + ${b}`, models: [{ weights: a }, { weights: b }] });
+      const probabilities = (top: unknown) => {
+        const values = new Float64Array(1000);
+        for (const { class: index, probability } of top as Top) values[index] = probability;
+        return values;
+      };
+      const [first, second] = (line["models"] as { top: unknown }[]).map(({ top }) => probabilities(top));
+      probabilities(line["top"]).forEach((value, index) => {
+        expect(value).toBeCloseTo((first[index] + second[index]) / 2, 6);
+      });
+      const alone = objects((await googlenet([...argv, "--weights", b], { cwd: pictures })).stdout)[0];
+      expect(Object.keys(alone)).not.toContain("models");
+      probabilities(alone["top"]).forEach((value, index) => {
+        expect(value).toBeCloseTo(second[index], 6);
+      });
+    });
+
+    test("in text: all together, then each alone", async () => {
+      const argv = ["classify", "a.png", "--top", "1", "--quiet", "--weights", a, "--weights", "seed:2"];
+      const { status, stdout } = await googlenet(argv, { cwd: pictures });
+      expect(status).toBe(0);
+      const row = String.raw` +\d+\.\d\d % +\d+  n\d{8}  .+\n`;
+      expect(stdout).toMatch(new RegExp(`^a\\.png\\n${row}  .*a\\.safetensors alone\\n${row}  seed:2 alone\\n${row}$`));
+    });
+
+    test("the auxiliary heads beside the main one, where the weights have them; one line where they don't", async () => {
+      const argv = ["classify", "a.png", "--heads", "all", "--top", "2", "--json", ...SEEDED];
+      const { status, stdout } = await googlenet(argv, { cwd: pictures });
+      expect(status).toBe(0);
+      const [line] = objects(stdout);
+      expect(Object.keys(line["heads"] as object)).toEqual(["loss1/prob", "loss2/prob"]);
+      for (const top of Object.values(line["heads"] as object)) expect(top).toHaveLength(2);
+
+      const lacking = await googlenet([...argv, "--weights", a], { cwd: pictures });
+      expect({ ...lacking, stderr: "" }).toEqual({ status: 1, stdout: "", stderr: "" });
+      expect(lacking.stderr).toMatch(
+        /^googlenet: .*a\.safetensors: lacks loss1\/[^\n]+; use weights that have the auxiliary heads, [^\n]+\n$/,
+      );
+    });
+  });
+
+  test("too little memory for one crop is an error that says how much it takes", async () => {
+    const { status, stdout, stderr } = await googlenet(["classify", CLOCK, ...SEEDED, "--memory", "1"]);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toMatch(/^googlenet: memory: one crop takes \d+ bytes, and it may take 1000000; allow more\n$/);
   });
 
   test.skipIf(GOOGLENET_WEIGHTS === undefined || GOOGLENET_PHOTOS === undefined)(

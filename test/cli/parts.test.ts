@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ahead, batches } from "../../src/cli/ahead.ts";
+import { ahead } from "../../src/cli/ahead.ts";
 import { formatBytes, formatTable, formatTime, plural, significant } from "../../src/cli/format.ts";
 import { nearNames } from "../../src/cli/near-names.ts";
 import { googLeNet } from "../../src/graph/googlenet.ts";
@@ -12,12 +12,6 @@ async function* count(to: number): AsyncGenerator<number> {
     await Promise.resolve();
     yield i;
   }
-}
-
-async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const each of source) all.push(each);
-  return all;
 }
 
 describe("working ahead", () => {
@@ -82,11 +76,6 @@ describe("working ahead", () => {
     ).rejects.toThrow("two");
     expect(seen).toEqual([0, 1]);
     expect(released).toBe(true);
-  });
-
-  test("groups into batches, the last one what is left", async () => {
-    expect(await collect(batches(count(5), 2))).toEqual([[0, 1], [2, 3], [4]]);
-    expect(await collect(batches(count(0), 2))).toEqual([]);
   });
 });
 

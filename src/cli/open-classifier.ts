@@ -1,0 +1,72 @@
+/** A classifier made ready on the backend that a command was asked for. */
+
+import type { Classifier } from "../classify/classifier.ts";
+import { GpuClassifier } from "../classify/gpu.ts";
+import { ReferenceClassifier } from "../classify/reference.ts";
+import type { Model } from "../graph/model.ts";
+import type { Protocol } from "../image/crops.ts";
+import { openGpu } from "../node/dawn.ts";
+import { kernelsOnDisk } from "../node/kernels.ts";
+import { abortable, type Context } from "./context.ts";
+import { processorName } from "./engine.ts";
+import type { Backend } from "./options.ts";
+
+export interface ClassifierOptions {
+  readonly protocol: Protocol;
+  readonly backend: Backend;
+  readonly adapter?: string | undefined;
+  /** Crops at once, at most. */
+  readonly batch?: number | undefined;
+  /** Bytes of GPU memory for activations and crops. */
+  readonly memory?: number | undefined;
+  /** How many pictures there will be. */
+  readonly pictures: number;
+}
+
+/** A classifier, and what it runs on; letting go of it closes the device too. */
+export interface OpenClassifier extends Disposable {
+  readonly classifier: Classifier<unknown>;
+  readonly backend: Backend;
+  /** The adapter's name, or the processor's. */
+  readonly adapter: string;
+}
+
+/** @throws EngineError "adapter", "gpu", "out-of-memory" */
+export async function openClassifier(
+  models: readonly Model[],
+  { protocol, backend, adapter, batch, memory, pictures }: ClassifierOptions,
+  { terminal, signal }: Context,
+): Promise<OpenClassifier> {
+  if (backend === "cpu") {
+    const classifier = new ReferenceClassifier(models, { protocol });
+    return { classifier, backend, adapter: processorName(), [Symbol.dispose]: () => undefined };
+  }
+  const gpu = await openGpu(adapter === undefined ? {} : { adapter });
+  const bar = terminal.progress("Compiling kernels", 100, " %");
+  try {
+    const made = GpuClassifier.create(models, {
+      device: gpu.device,
+      kernels: kernelsOnDisk,
+      protocol,
+      pictures: Math.max(pictures, 1),
+      ...(batch === undefined ? {} : { batch }),
+      ...(memory === undefined ? {} : { memory }),
+      onProgress: (done, total) => bar.update(Math.floor((100 * done) / total)),
+    });
+    const classifier = await abortable(made, signal);
+    return {
+      classifier,
+      backend,
+      adapter: gpu.name,
+      [Symbol.dispose]() {
+        classifier.dispose();
+        gpu.device.destroy();
+      },
+    };
+  } catch (error) {
+    gpu.device.destroy();
+    throw error;
+  } finally {
+    bar.stop();
+  }
+}
