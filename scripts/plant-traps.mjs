@@ -208,6 +208,48 @@ const TRAPS = [
     plant: "data.subarray(0, count * image)",
     test: "test/webgpu/session.test.ts",
   },
+  {
+    name: "a slice of a concat read as if it were one piece",
+    file: "src/plan/place.ts",
+    find: "findScattered(nodes, places, shapes, slices) ?? ",
+    plant: "",
+    test: "test/plan/memory.test.ts",
+  },
+  {
+    name: "two operands in one range bound at once",
+    file: "src/plan/kernels/operands.ts",
+    find: "if (left.slot !== right.slot) return",
+    plant: "if (left.slot !== Infinity) return",
+    test: "test/plan/memory.test.ts",
+  },
+  {
+    name: "a batch cut though its images are mixed",
+    file: "src/plan/images.ts",
+    find: "return !isFirst(op.axis);",
+    plant: "return true;",
+    test: "test/plan/images.test.ts",
+  },
+  {
+    name: "an input that is no batch cut like one",
+    file: "src/webgpu/session.ts",
+    find: "count === batch ? data : ",
+    plant: "",
+    test: "test/webgpu/inputs.test.ts",
+  },
+  {
+    name: "axes walked as one that lie apart",
+    file: "src/plan/axes.ts",
+    find: "step * inner.extent === steps[value]",
+    plant: "step * inner.extent <= steps[value]",
+    test: "test/kernels/ops.test.ts",
+  },
+  {
+    name: "an end before the front taken for the last index",
+    file: "src/graph/ops/slice.ts",
+    find: "step > 0 ? [0, extent] : [-1, extent - 1]",
+    plant: "step > 0 ? [0, extent] : [0, extent - 1]",
+    test: "test/graph/ops.test.ts",
+  },
   ...barriers(),
 ];
 

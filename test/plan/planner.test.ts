@@ -186,6 +186,17 @@ describe("limits", () => {
     );
   });
 
+  test("what can't be computed without scratch memory takes some though it may not", () => {
+    const square: Graph = {
+      name: "square",
+      inputs: [{ name: "in", shape: ["N", 3] }],
+      nodes: [{ name: "square", op: { type: "binary", function: "mul" }, inputs: ["in", "in"], output: "out" }],
+      outputs: ["out"],
+    };
+    const { steps } = planGraph(inferShapesForBatch(square, 2), defaultLimits, { workspace: false });
+    expect(steps.map(({ kernel }) => kernel)).toEqual(["strided_copy", "binary"]);
+  });
+
   test("a batch that a graph mixes is not split", () => {
     const inputs = [{ name: "in", shape: ["N", 3, 4, 4] }];
     for (const op of [
