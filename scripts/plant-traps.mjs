@@ -203,7 +203,7 @@ const TRAPS = [
   },
   {
     name: "a stale buffer: a batch answered with the one before",
-    file: "src/webgpu/session.ts",
+    file: "src/webgpu/batches.ts",
     find: "data.subarray(start * image, (start + count) * image)",
     plant: "data.subarray(0, count * image)",
     test: "test/webgpu/session.test.ts",
@@ -231,8 +231,8 @@ const TRAPS = [
   },
   {
     name: "an input that is no batch cut like one",
-    file: "src/webgpu/session.ts",
-    find: "count === batch ? data : ",
+    file: "src/webgpu/batches.ts",
+    find: "count === images ? data : ",
     plant: "",
     test: "test/webgpu/inputs.test.ts",
   },
@@ -249,6 +249,27 @@ const TRAPS = [
     find: "step > 0 ? [0, extent] : [-1, extent - 1]",
     plant: "step > 0 ? [0, extent] : [0, extent - 1]",
     test: "test/graph/ops.test.ts",
+  },
+  {
+    name: "R,G,B for B,G,R: crops on the GPU",
+    file: "kernels/crop.wgsl",
+    find: "output[start] = Element(color.b - layer.meanBlue);",
+    plant: "output[start] = Element(color.r - layer.meanBlue);",
+    test: "test/kernels/crop.test.ts",
+  },
+  {
+    name: "a crop that is not mirrored",
+    file: "kernels/crop.wgsl",
+    find: "crop.mirrored != 0u",
+    plant: "false",
+    test: "test/kernels/crop.test.ts",
+  },
+  {
+    name: "a square cut from the picture before it is resized",
+    file: "src/image/crops.ts",
+    find: "resample(image, { size: resize, window: rectangle }, planes);",
+    plant: "resample(image, { size: rectangle, window: { ...rectangle, x: 0, y: 0 } }, planes);",
+    test: "test/image/crops.test.ts",
   },
   ...barriers(),
 ];
