@@ -1,9 +1,11 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 import CountReporter from "./test/reporter.ts";
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    // What takes minutes: `npm run test:long`, vitest.long.config.ts.
+    exclude: [...configDefaults.exclude, "test/**/*.long.test.ts"],
     // A process a file: a driver that crashes takes one file with it, and Dawn is not shared between threads.
     // lavapipe itself works on every core, so two files at once fill a machine.
     pool: "forks",
