@@ -1,0 +1,60 @@
+/**
+ * What an evaluation leaves behind, as plain data: which run it was, and what it said of each picture. A state file,
+ * the command's JSON, a merged result and a report all hold the same.
+ */
+
+/** What two evaluations must agree in to be parts of one. */
+export interface EvaluationRun {
+  /** The engine's version. */
+  readonly engine: string;
+  /** The models of the ensemble in their order: what they are called, and the SHA-256 of their weights as float32. */
+  readonly models: readonly { readonly name: string; readonly sha256: string }[];
+  /** How a picture is looked at: one of `PROTOCOLS`. */
+  readonly protocol: string;
+  /** Crops of each picture. */
+  readonly crops: number;
+  readonly precision: string;
+  readonly backend: string;
+  /** SHA-256 of the list of all shards' pictures with their classes, in order. */
+  readonly pictures: string;
+}
+
+/** A part of an evaluation: every `of`-th picture from `index` on, counted from 1. The whole is 1 of 1. */
+export interface Shard {
+  readonly index: number;
+  readonly of: number;
+}
+
+/** What became of one picture. */
+export type EvaluatedPicture = {
+  /** Its place among all shards' pictures, from 0. */
+  readonly number: number;
+  /** Its path, relative to the folder that was evaluated. */
+  readonly image: string;
+  /** The class that it shows by its label: a line of the label file, from 0. */
+  readonly class: number;
+} & (
+  | {
+      /** The five most probable classes, the first one first. */
+      readonly top5: readonly number[];
+      /** Their probabilities. */
+      readonly probabilities: readonly number[];
+      /** The probability of the class that it shows. */
+      readonly ofClass: number;
+    }
+  /** Why it could not be read. */
+  | { readonly error: string }
+);
+
+export interface Evaluation {
+  readonly run: EvaluationRun;
+  readonly shard: Shard;
+  /** The adapter's name, or the processor's. */
+  readonly adapter: string;
+  /** In the order of their numbers. */
+  readonly pictures: readonly EvaluatedPicture[];
+  /** Time that was spent on classifying, over all attempts and shards, in seconds. */
+  readonly seconds: number;
+  /** Whether unreadable pictures are left out of the denominators rather than counted as errors. */
+  readonly skipUnreadable: boolean;
+}
