@@ -15,7 +15,7 @@
 
 enable subgroups;
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 const TILE_CHANNELS = 16u; // a multiple of 8
 const TILE_PIXELS = 7u;

@@ -8,7 +8,7 @@
 // 3×3 windows of stride 1. A tap in the padding is moved to the nearest pixel of the map, which the same window holds
 // anyway: no maximum changes, and nothing has to be left out.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 const TILE_COLUMNS = 7u;
 const TAPS = 3u; // the kernel's width

@@ -43,6 +43,7 @@ export type { Shape, Tensor } from "./graph/tensor.ts";
 
 // How: the plan, which is plain data and needs no GPU.
 export { defaultLimits, type PlanLimits } from "./plan/limits.ts";
+export { elementBytes, type Precision, PRECISIONS } from "./plan/precision.ts";
 export { type Plan, type PlannedValue, type Step, weightBytes } from "./plan/plan.ts";
 export { largestBatch, planGraph, type PlanOptions } from "./plan/planner.ts";
 
@@ -75,10 +76,12 @@ export {
   type BlobKind,
   type BlobVerdict,
   compareBlob,
+  float16Tolerances,
   type Tolerances,
   tolerances,
   tolerancesOf,
   widestTolerances,
+  widestTolerancesIn,
 } from "./verify/compare.ts";
 export { type Blobs, type Verification, verifyBlobs, webgpuBlobs, type WebgpuBlobsOptions } from "./verify/verify.ts";
 

@@ -7,6 +7,7 @@ import type { Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
 import { openGpu } from "../node/dawn.ts";
+import type { Precision } from "../plan/precision.ts";
 import { Session } from "../webgpu/session.ts";
 import { abortable, type Context } from "./context.ts";
 import type { Backend } from "./options.ts";
@@ -17,6 +18,7 @@ export interface Engine extends Disposable {
   readonly backend: Backend;
   /** The adapter's name, or the processor's. */
   readonly adapter: string;
+  readonly precision: Precision;
   /** Makes ready for a batch of this size, so that running it takes no longer than the next time. */
   prepare(batch: number): Promise<void>;
   /** The graph's outputs for a batch. */
@@ -26,6 +28,8 @@ export interface Engine extends Disposable {
 export interface EngineOptions {
   readonly backend: Backend;
   readonly adapter?: string | undefined;
+  /** f32 unless given. */
+  readonly precision?: Precision;
   readonly unsafe?: boolean;
   /** The batch size to make ready for at once. */
   readonly batch: number;
@@ -47,6 +51,7 @@ function cpuEngine(graph: Graph, weights: Weights, { signal }: Context): Engine 
   return {
     backend: "cpu",
     adapter: processorName(),
+    precision: "f32",
     prepare: () => Promise.resolve(),
     async run(inputs) {
       const batch = Object.values(inputs)[0].shape[0];
@@ -60,7 +65,7 @@ function cpuEngine(graph: Graph, weights: Weights, { signal }: Context): Engine 
 async function webgpuEngine(
   graph: Graph,
   weights: Weights,
-  { adapter, unsafe = false, batch }: EngineOptions,
+  { adapter, precision = "f32", unsafe = false, batch }: EngineOptions,
   { terminal, signal }: Context,
 ): Promise<Engine> {
   const gpu = await openGpu({ unsafe, ...(adapter === undefined ? {} : { adapter }) });
@@ -71,6 +76,7 @@ async function webgpuEngine(
         device: gpu.device,
         kernels: kernelsOnDisk,
         batch,
+        precision,
         onProgress: (done, total) => bar.update(Math.floor((100 * done) / total)),
       }),
       signal,
@@ -78,6 +84,7 @@ async function webgpuEngine(
     return {
       backend: "webgpu",
       adapter: gpu.name,
+      precision,
       async prepare(size) {
         await abortable(session.plan(size), signal);
       },

@@ -10,7 +10,7 @@ import { type Plan, type Step, weightBytes } from "../plan/plan.ts";
 import { largestBatch, planGraph, splitBatch } from "../plan/planner.ts";
 import { adapterName, limitsOfAdapter } from "../webgpu/device.ts";
 import type { Context } from "./context.ts";
-import { formatBytes, formatTable } from "./format.ts";
+import { formatBytes, formatTable, longName } from "./format.ts";
 import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
 import { loadChosen, STAND_IN } from "./weights-choice.ts";
@@ -18,7 +18,7 @@ import { loadChosen, STAND_IN } from "./weights-choice.ts";
 /** The steps of the plan that `classify` and `bench` run for this batch on this device. */
 export async function plan(options: NetworkOptions, context: Context): Promise<number> {
   const { terminal } = context;
-  const { backend, heads, batch = 1 } = options;
+  const { backend, heads, precision, batch = 1 } = options;
   if (backend === "cpu") {
     throw new EngineError("usage", "--backend cpu", "the CPU reference runs without a plan", "leave it out");
   }
@@ -28,12 +28,12 @@ export async function plan(options: NetworkOptions, context: Context): Promise<n
   const { limits, source } = await limitsFor(options);
   terminal.note(`planned for the limits of ${source}`);
   // As a session does with a batch that the device can't hold.
-  const most = largestBatch(single, limits, batch);
+  const most = largestBatch(single, limits, batch, { precision });
   const parts = most === 0 ? [batch] : splitBatch(batch, most);
   if (parts.length > 1) {
     terminal.note(`a batch of ${batch} is run as ${parts.length} of up to ${parts[0]}, which is the plan below`);
   }
-  const planned = planGraph(inferShapesForBatch(graph, parts[0]), limits);
+  const planned = planGraph(inferShapesForBatch(graph, parts[0]), limits, { precision });
   await (terminal.json
     ? printJson(planned, { requestedBatch: batch, parts: parts.length, limits: source }, context)
     : printTable(planned, context));
@@ -93,6 +93,7 @@ async function printJson(planned: Plan, circumstances: Circumstances, { terminal
     macs: planned.macs,
     parameters: planned.parameterCount,
     batch: planned.batch,
+    precision: planned.precision,
     slots: planned.slots.length,
     ...circumstances,
   });
@@ -116,7 +117,7 @@ async function printTable(planned: Plan, { terminal }: Context): Promise<void> {
   await terminal.print(formatTable(rows, { head, align }));
   await terminal.print("");
   await terminal.print(
-    `${planned.steps.length} steps for a batch of ${planned.batch}: ${(planned.macs / 1e6).toFixed(1)} M multiply-accumulates, ` +
+    `${planned.steps.length} steps for a batch of ${planned.batch} in ${longName[planned.precision]}: ${(planned.macs / 1e6).toFixed(1)} M multiply-accumulates, ` +
       `${planned.parameterCount.toLocaleString("en")} parameters (${formatBytes(weightBytes(planned))} packed)`,
   );
   await terminal.print(

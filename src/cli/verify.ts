@@ -109,7 +109,7 @@ async function computeBlobs(
   weights: Weights,
   data: Tensor,
   wanted: ReadonlySet<string>,
-  { backend, adapter }: VerifyOptions,
+  { backend, adapter, precision }: VerifyOptions,
   context: Context,
 ): Promise<{ blobs: Blobs; allowed: Tolerances; adapter: string }> {
   if (backend === "cpu") {
@@ -124,7 +124,7 @@ async function computeBlobs(
       graph,
       weights,
       { data },
-      { device: gpu.device, kernels: kernelsOnDisk, wanted, onProgress },
+      { device: gpu.device, kernels: kernelsOnDisk, precision, wanted, onProgress },
     );
     return { ...(await abortable(work, context.signal)), adapter: gpu.name };
   } finally {
@@ -184,14 +184,22 @@ async function printVerification(
   allowed: Tolerances,
   adapter: string,
   weightsName: string,
-  { against }: VerifyOptions,
+  { against, precision }: VerifyOptions,
   { terminal }: Context,
 ): Promise<void> {
   if (terminal.json) {
     for (const { problem, ...verdict } of verdicts) {
       await terminal.printJson(problem === undefined ? verdict : { ...verdict, error: problem });
     }
-    await terminal.printJson({ pass, firstFailure, worst, tolerances: allowed, adapter, weights: weightsName });
+    await terminal.printJson({
+      pass,
+      firstFailure,
+      worst,
+      tolerances: allowed,
+      adapter,
+      precision,
+      weights: weightsName,
+    });
     return;
   }
   const { colors } = terminal;

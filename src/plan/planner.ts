@@ -7,21 +7,22 @@ import { elementCount, imageCount, type Shape } from "../graph/tensor.ts";
 import { type Lifetime, placeInArena, type Range } from "./arena.ts";
 import { type FusedNode, fuseNodes, mergeConvolutions, outputsOf, plainNode, swallowPools } from "./fuse.ts";
 import { imageValues } from "./images.ts";
-import type { Algorithm, Launch, Problem } from "./kernel.ts";
+import { type Algorithm, elementsOf, type Launch, parameterFor, type Problem } from "./kernel.ts";
 import { constantParameter } from "./kernels/constant.ts";
 import { someTileFits } from "./kernels/gemm.ts";
 import { hasWideSubgroups } from "./kernels/subgroups.ts";
 import { largestBuffer, type PlanLimits } from "./limits.ts";
 import {
   type Binding,
-  bytesPerElement,
   type PackedParameter,
+  parameterBytes,
   type Plan,
   plainTolerance,
   type Step,
   type View,
 } from "./plan.ts";
 import { placeValues } from "./place.ts";
+import { elementBytes, type Precision, PRECISIONS } from "./precision.ts";
 import { candidates } from "./registry.ts";
 
 export interface PlanOptions {
@@ -46,30 +47,50 @@ export interface PlanOptions {
    * gain from, so there it is the default. Not without `fuse`.
    */
   readonly merge?: boolean;
+  /**
+   * What activations and weights are stored as: `f32`, unless given, or `f16`, which takes half the memory and keeps
+   * probabilities within 5e-3. The device must have the feature "shader-f16".
+   */
+  readonly precision?: Precision;
 }
 
 /**
  * Plans a graph for the batch size that its shapes have.
  *
  * Throws EngineError "out-of-memory" where a buffer would be larger than the device allows; `largestBatch` tells how
- * many images fit.
+ * many images fit. Throws "adapter" where the device lacks what the precision needs.
  */
 export function planGraph(
   shaped: ShapedGraph,
   limits: PlanLimits,
-  { fuse = true, tolerance = 3e-5, workspace = true, merge = hasWideSubgroups(limits) }: PlanOptions = {},
+  {
+    fuse = true,
+    tolerance = 3e-5,
+    workspace = true,
+    merge = hasWideSubgroups(limits),
+    precision = "f32",
+  }: PlanOptions = {},
 ): Plan {
+  checkPrecision(precision, limits);
   const { graph, shapes } = shaped;
   const fused = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
   const nodes = fuse && merge && someTileFits(limits) ? mergeConvolutions(swallowPools(fused, graph.outputs)) : fused;
-  const { views, memories: values } = placeInMemories(shaped, nodes, fuse);
+  const { views, memories: values } = placeInMemories(shaped, nodes, fuse, precision);
   const choose: Chooser = (problem) => {
     const allowed = candidates(problem).filter((algorithm) => (algorithm.tolerance ?? 0) <= tolerance);
     const lean = allowed.find((algorithm) => (algorithm.scratch?.(problem) ?? []).length === 0);
     return workspace ? allowed[0] : (lean ?? allowed[0]);
   };
-  const { work, memories, ranges, bytes: arenaBytes } = launchNodes(nodes, views, values, limits, choose);
+  const {
+    work,
+    memories,
+    ranges,
+    bytes: arenaBytes,
+  } = launchNodes(nodes, views, values, { precision, limits }, choose);
   for (const { subject, bytes } of memories) checkBufferSize(subject, "it takes", bytes, limits);
+  for (const id of edgesOf(graph)) {
+    checkBufferSize(id, "as float32 it takes", byteLength(shapes.get(id)!), limits);
+  }
   if (arenaBytes > limits.maxBufferSize) {
     throw tooLarge(graph.name, "its activations take", arenaBytes, limits.maxBufferSize);
   }
@@ -80,12 +101,15 @@ export function planGraph(
   const readyAfter = new Map<ValueId, number>(graph.inputs.map(({ name }) => [name, -1]));
   for (const { fused, launches, problem, memories: scratch } of work) {
     launches.forEach((launch, index) => {
+      const elements = elementsOf(launch, precision);
+      const indexOf = (parameter: PackedParameter) =>
+        parameters.indexOf(problem.layer, parameterFor(parameter, elements));
       const bindings = launch.bindings.map((binding): Binding => {
         switch (binding.kind) {
           case "input": {
             const { slot, parameter } = problem.inputs[binding.input];
             return parameter
-              ? { kind: "parameter", parameter: parameters.indexOf(problem.layer, parameter) }
+              ? { kind: "parameter", parameter: indexOf(parameter) }
               : { kind: "slot", slot: slotOf[slot] };
           }
           case "output":
@@ -97,7 +121,7 @@ export function planGraph(
           case "scratch":
             return { kind: "slot", slot: slotOf[scratch[binding.scratch]] };
           case "parameter":
-            return { kind: "parameter", parameter: parameters.indexOf(problem.layer, binding.parameter) };
+            return { kind: "parameter", parameter: indexOf(binding.parameter) };
           default:
             return binding satisfies never;
         }
@@ -106,11 +130,12 @@ export function planGraph(
         name: launches.length > 1 ? `${fused.name} (${index + 1} of ${launches.length})` : fused.name,
         kernel: launch.kernel.name,
         ...sortValues(launch),
+        ...(precision !== "f32" && { elements }),
         bindings,
         workgroups: launch.workgroups,
         outputs: outputsOf(fused),
         macs: launch.macs ?? fused.node.macs / launches.length,
-        bytes: launch.bytes ?? leastBytes(fused, launch),
+        bytes: launch.bytes ?? leastBytes(fused, launch, precision),
       });
     });
     // What takes no step, or copies only some of its inputs, is whole once its inputs are.
@@ -121,6 +146,7 @@ export function planGraph(
   return {
     graph: graph.name,
     batch: batchOf(shaped),
+    precision,
     inputs: graph.inputs.map(({ name }) => name),
     outputs: graph.outputs,
     values: Object.fromEntries(
@@ -133,10 +159,22 @@ export function planGraph(
     parameters: parameters.all,
     steps,
     tolerance: Math.max(plainTolerance, ...work.map((each) => each.tolerance)),
-    unplannedBytes: fuseNodes(shaped).reduce((sum, { output }) => sum + byteLength(shapes.get(output)!), 0),
+    unplannedBytes: fuseNodes(shaped).reduce((sum, { output }) => sum + byteLength(shapes.get(output)!, precision), 0),
     macs: shaped.macs,
     parameterCount: shaped.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
   };
+}
+
+/** Throws EngineError "usage" for what is no precision, "adapter" where the device lacks what it needs. */
+function checkPrecision(precision: Precision = "f32", { float16 = false }: PlanLimits): void {
+  if (!PRECISIONS.includes(precision)) {
+    const problem = `it is ${JSON.stringify(precision)}`;
+    throw new EngineError("usage", "option precision", problem, `give ${PRECISIONS.join(" or ")}`);
+  }
+  if (precision === "f16" && !float16) {
+    const remedy = "compute in f32, or use another adapter";
+    throw new EngineError("adapter", "precision f16", 'the adapter has no float16 (the feature "shader-f16")', remedy);
+  }
 }
 
 /** Picks a problem's algorithm, if there is one. */
@@ -174,6 +212,7 @@ function placeInMemories(
   { graph, shapes: given }: ShapedGraph,
   nodes: readonly FusedNode[],
   joinInPlace: boolean,
+  precision: Precision,
 ): { views: Map<ValueId, View>; memories: Memory[] } {
   const rests = nodes.flatMap(({ rest }) => (rest ? [rest] : []));
   const shapes = new Map([...given, ...rests.map(({ output, shape }) => [output, shape] as const)]);
@@ -191,7 +230,7 @@ function placeInMemories(
     const known = byRoot.get(root);
     byRoot.set(root, {
       subject: root,
-      bytes: roundUp(byteLength(shapes.get(root)!)),
+      bytes: roundUp(byteLength(shapes.get(root)!, precision)),
       first: Math.min(known?.first ?? time, time),
       last: Math.max(known?.last ?? time, time),
     });
@@ -233,7 +272,7 @@ function launchNodes(
   nodes: readonly FusedNode[],
   views: ReadonlyMap<ValueId, View>,
   values: readonly Memory[],
-  limits: PlanLimits,
+  device: Pick<Problem, "precision" | "limits">,
   choose: Chooser,
 ): { work: Work[]; memories: Memory[]; ranges: readonly Range[]; bytes: number } {
   const { bytes: peak } = placeInArena(values);
@@ -242,7 +281,7 @@ function launchNodes(
     const work = nodes.map((fused, time): Work => {
       const live = values.filter(({ first, last }) => first <= time && time <= last);
       const free = peak - live.reduce((sum, { bytes }) => sum + bytes, 0);
-      const launched = launchNode(fused, views, limits, Math.floor(free * share), choose);
+      const launched = launchNode(fused, views, { ...device, scratchBudget: Math.floor(free * share) }, choose);
       const own = launched.scratch.map(
         (bytes) => memories.push({ subject: fused.name, bytes: roundUp(bytes), first: time, last: time }) - 1,
       );
@@ -263,8 +302,7 @@ function launchNodes(
 function launchNode(
   { node, relu, output, rest, pool }: FusedNode,
   views: ReadonlyMap<ValueId, View>,
-  limits: PlanLimits,
-  scratchBudget: number,
+  device: Pick<Problem, "precision" | "limits" | "scratchBudget">,
   choose: Chooser,
 ): { problem: Problem; launches: readonly Launch[]; scratch: readonly number[]; tolerance: number } {
   const problem: Problem = {
@@ -275,8 +313,7 @@ function launchNode(
     ...(rest && { rest: views.get(rest.output)!, restLayers: rest.parts.map(({ layer }) => layer) }),
     ...(pool && { pool }),
     relu,
-    limits,
-    scratchBudget,
+    ...device,
   };
   if (isView(node.op) || problem.output.parameter) return { problem, launches: [], scratch: [], tolerance: 0 };
   const algorithm = choose(problem);
@@ -292,7 +329,7 @@ function launchNode(
 }
 
 /** Sorts a launch's values by where the kernel takes them. A misspelt name would silently leave a default. */
-function sortValues({ kernel, values }: Launch): Pick<Step, "constants" | "layer" | "tiles"> {
+export function sortValues({ kernel, values }: Launch): Pick<Step, "constants" | "layer" | "tiles"> {
   const wanted = [...kernel.constants, ...kernel.layer, ...kernel.tiles];
   const problem =
     wanted.map((name) => (name in values ? undefined : `its value ${name} is not set`)).find(Boolean) ??
@@ -307,17 +344,17 @@ function sortValues({ kernel, values }: Launch): Pick<Step, "constants" | "layer
 }
 
 /** The bytes that the layer's own inputs, parameters and output hold, as far as this dispatch binds them. */
-function leastBytes({ node }: FusedNode, { bindings }: Launch): number {
+function leastBytes({ node }: FusedNode, { bindings }: Launch, precision: Precision): number {
   const read = bindings.reduce(
-    (sum, binding) => sum + (binding.kind === "input" ? byteLength(node.inputShapes[binding.input]) : 0),
+    (sum, binding) => sum + (binding.kind === "input" ? byteLength(node.inputShapes[binding.input], precision) : 0),
     0,
   );
   const parameters = bindings.reduce(
-    (sum, binding) => sum + (binding.kind === "parameter" ? binding.parameter.elements * bytesPerElement : 0),
+    (sum, binding) => sum + (binding.kind === "parameter" ? binding.parameter.elements * elementBytes[precision] : 0),
     0,
   );
   const writes = bindings.some(({ kind }) => kind === "output");
-  return read + parameters + (node.op.type === "concat" ? read : writes ? byteLength(node.outputShape) : 0);
+  return read + parameters + (node.op.type === "concat" ? read : writes ? byteLength(node.outputShape, precision) : 0);
 }
 
 /** Collects packed parameters, each once. */
@@ -331,7 +368,7 @@ class ParameterTable {
   }
 
   indexOf(layer: string, parameter: PackedParameter): number {
-    checkBufferSize(layer, "its packed weights take", parameter.elements * bytesPerElement, this.limits);
+    checkBufferSize(layer, "its packed weights take", parameterBytes(parameter), this.limits);
     const key = JSON.stringify(parameter);
     const known = this.indices.get(key);
     if (known !== undefined) return known;
@@ -367,9 +404,14 @@ export function largestBatch(
   batch: number,
   options: PlanOptions = {},
 ): number {
+  checkPrecision(options.precision, limits);
   const images = imageValues(single.graph, batch);
   if (!images) return fits(single.graph, batch, limits, options) ? batch : 0;
-  const imageBytes = Math.max(...[...images].map((id) => roundUp(byteLength(single.shapes.get(id)!))));
+  const bytesOf = (id: ValueId, precision?: Precision) => roundUp(byteLength(single.shapes.get(id)!, precision));
+  const imageBytes = Math.max(
+    ...[...images].map((id) => bytesOf(id, options.precision)),
+    ...edgesOf(single.graph).map((id) => bytesOf(id)),
+  );
   let most = Math.min(batch, Math.floor(largestBuffer(limits) / imageBytes));
   while (most > 0) {
     const arena = planGraph(inferShapesForBatch(single.graph, most), { ...limits, maxBufferSize: Infinity }, options);
@@ -377,6 +419,11 @@ export function largestBatch(
     most = Math.min(most - 1, Math.floor((most * limits.maxBufferSize) / arena.arenaBytes));
   }
   return most;
+}
+
+/** What comes from outside or goes there, in float32 whatever the precision. */
+function edgesOf({ inputs, outputs }: Graph): readonly ValueId[] {
+  return [...inputs.map(({ name }) => name), ...outputs];
 }
 
 function fits(graph: Graph, batch: number, limits: PlanLimits, options: PlanOptions): boolean {
@@ -397,8 +444,8 @@ export function splitBatch(batch: number, most: number): number[] {
   return Array.from({ length: parts }, (_, part) => Math.min(size, batch - part * size));
 }
 
-function byteLength(shape: Shape): number {
-  return elementCount(shape) * bytesPerElement;
+function byteLength(shape: Shape, precision: Precision = "f32"): number {
+  return elementCount(shape) * elementBytes[precision];
 }
 
 /** Bytes of a buffer from which kernels may read four elements at a time. */

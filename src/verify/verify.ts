@@ -4,6 +4,7 @@ import type { EngineError } from "../errors.ts";
 import type { Graph, ShapedGraph, ValueId } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
+import type { Precision } from "../plan/precision.ts";
 import type { KernelSource } from "../webgpu/kernel_source.ts";
 import { Session } from "../webgpu/session.ts";
 import {
@@ -22,6 +23,8 @@ export type Blobs = ReadonlyMap<ValueId, Tensor>;
 export interface WebgpuBlobsOptions {
   readonly device: GPUDevice;
   readonly kernels: KernelSource;
+  /** f32 unless given. */
+  readonly precision?: Precision;
   /** The blobs that are asked for. */
   readonly wanted: ReadonlySet<ValueId>;
   /** Told how many of the pipelines are ready. */
@@ -37,10 +40,10 @@ export async function webgpuBlobs(
   graph: Graph,
   weights: Weights,
   inputs: Readonly<Record<ValueId, Tensor>>,
-  { device, kernels, wanted, onProgress }: WebgpuBlobsOptions,
+  { device, kernels, precision = "f32", wanted, onProgress }: WebgpuBlobsOptions,
 ): Promise<{ blobs: Map<ValueId, Tensor>; allowed: Tolerances }> {
   const batch = Object.values(inputs)[0].shape[0];
-  const options = { device, kernels, batch, ...(onProgress ? { onProgress } : {}) };
+  const options = { device, kernels, batch, precision, ...(onProgress ? { onProgress } : {}) };
   const blobs = new Map<ValueId, Tensor>();
   const keep = (tensors: Readonly<Record<ValueId, Tensor>>) => {
     for (const [id, tensor] of Object.entries(tensors)) if (wanted.has(id)) blobs.set(id, tensor);

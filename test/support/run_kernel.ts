@@ -10,16 +10,17 @@ import type { ValueId } from "../../src/graph/graph.ts";
 import { resolveAxis } from "../../src/graph/ops/op_rule.ts";
 import { elementCount, elementsPerImage, imageCount, type Shape, type Tensor } from "../../src/graph/tensor.ts";
 import type { Weights } from "../../src/graph/weights.ts";
-import { imageElements, type Algorithm, type Problem } from "../../src/plan/kernel.ts";
+import { elementsOf, imageElements, type Algorithm, parameterFor, type Problem } from "../../src/plan/kernel.ts";
 import type { PlanLimits } from "../../src/plan/limits.ts";
-import { bytesPerElement, type PackedParameter, type Plan, type Step, type View } from "../../src/plan/plan.ts";
+import type { PackedParameter, Plan, Step, View } from "../../src/plan/plan.ts";
+import { elementBytes, type Precision } from "../../src/plan/precision.ts";
 import { ParameterBuffers } from "../../src/webgpu/parameters.ts";
 import { Program } from "../../src/webgpu/program.ts";
 import type { OpCase } from "./cases.ts";
 import type { TestGpu } from "./gpu.ts";
 
-/** What the output's buffer holds before: an exact float32 that no case computes. */
-export const sentinel = -98765.4375;
+/** What the output's buffer holds before: an exact float16 that no case computes. */
+export const sentinel = -59968;
 
 /** Where inputs and output lie in their buffers. */
 export interface Placement {
@@ -48,6 +49,7 @@ export function problemOf(
   { guard, gap, channels, twoPlaces }: Placement,
   relu: boolean,
   limits: PlanLimits,
+  precision: Precision = "f32",
 ): Problem {
   const channel = elementCount(outputShape.slice(2));
   // Whole channels of a huge map would double a buffer that is large enough.
@@ -76,6 +78,7 @@ export function problemOf(
     output: placed(twoPlaces ? outputShape.with(1, half) : outputShape, slot),
     ...(twoPlaces && { rest: placed(outputShape.with(1, outputShape[1] - half), slot + 1) }),
     relu,
+    precision,
     limits,
     // So little that Winograd's steps go in parts.
     scratchBudget: 100_000,
@@ -119,12 +122,12 @@ export async function runKernel(
       const buffers = new Map(
         problem.inputs.map((view, index): [ValueId, Float32Array] => {
           const name = `input${index}`;
-          return [name, surround(view, plan.slots[view.slot].bytes, inputs.get(name)!.data, NaN)];
+          return [name, surround(view, elementsIn(plan, view.slot), inputs.get(name)!.data, NaN)];
         }),
       );
       const written = outputsOf(problem);
       for (const [name, { slot }] of Object.entries(written)) {
-        buffers.set(name, new Float32Array(plan.slots[slot].bytes / bytesPerElement).fill(sentinel));
+        buffers.set(name, new Float32Array(elementsIn(plan, slot)).fill(sentinel));
       }
       // What a dispatch reads of its scratch memory, one before it must have written.
       for (const id of plan.inputs) {
@@ -133,7 +136,9 @@ export async function runKernel(
       const after = await program.run(buffers);
       const scratch = algorithm.scratch?.(problem) ?? [];
       const scratchOf = (name: string): Span[] => {
-        return [{ start: 0, end: Math.ceil(scratch[Number(name.slice("scratch".length))] / bytesPerElement) }];
+        return [
+          { start: 0, end: Math.ceil(scratch[Number(name.slice("scratch".length))] / elementBytes[plan.precision]) },
+        ];
       };
       return {
         output: joinChannels(
@@ -176,11 +181,12 @@ function joinChannels(tensors: readonly Tensor[]): Tensor {
 
 /** A plan of the algorithm's dispatches alone whose inputs and output are whole buffers, guards included. */
 function planOf(algorithm: Algorithm, problem: Problem): Plan {
+  const { precision } = problem;
   const outputs = outputsOf(problem);
   const views = [...problem.inputs, ...Object.values(outputs)];
   const scratch = algorithm.scratch?.(problem) ?? [];
   const sizes = [
-    ...views.map((view) => bytesPerElement * roundUp(end(view) + 16, 4)),
+    ...views.map((view) => elementBytes[precision] * roundUp(end(view) + 16, 8)),
     ...scratch.map((bytes) => roundUp(bytes, 16) + 64),
   ];
   // Each in bytes of its own: what is written past one's end is not hidden by what another writes there.
@@ -194,7 +200,9 @@ function planOf(algorithm: Algorithm, problem: Problem): Plan {
     ...scratch.map((_, index) => `scratch${index}`),
   ];
   const parameters: PackedParameter[] = [];
-  const steps = algorithm.launch(problem).map(({ kernel, values, bindings, workgroups }): Step => {
+  const steps = algorithm.launch(problem).map((launch): Step => {
+    const { kernel, values, bindings, workgroups } = launch;
+    const elements = elementsOf(launch, precision);
     const pick = (wanted: readonly string[]) => Object.fromEntries(wanted.map((name) => [name, values[name]]));
     return {
       name: kernel.name,
@@ -202,6 +210,7 @@ function planOf(algorithm: Algorithm, problem: Problem): Plan {
       constants: pick(kernel.constants),
       layer: pick(kernel.layer),
       tiles: pick(kernel.tiles),
+      elements,
       bindings: bindings.map((binding) => {
         switch (binding.kind) {
           case "input":
@@ -215,7 +224,7 @@ function planOf(algorithm: Algorithm, problem: Problem): Plan {
           case "scratch":
             return { kind: "slot", slot: views.length + binding.scratch };
           case "parameter":
-            return { kind: "parameter", parameter: parameters.push(binding.parameter) - 1 };
+            return { kind: "parameter", parameter: parameters.push(parameterFor(binding.parameter, elements)) - 1 };
           default:
             return binding satisfies never;
         }
@@ -229,11 +238,12 @@ function planOf(algorithm: Algorithm, problem: Problem): Plan {
   return {
     graph: problem.op.type,
     batch: 1,
+    precision,
     inputs: names,
     outputs: names,
     values: Object.fromEntries(
       names.map((name, slot) => {
-        const elements = slots[slot].bytes / bytesPerElement;
+        const elements = slots[slot].bytes / elementBytes[precision];
         return [name, { shape: [1, elements], slot, offset: 0, stride: elements, readyAfter: steps.length - 1 }];
       }),
     ),
@@ -256,8 +266,13 @@ function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-function surround(view: View, bytes: number, data: Float32Array, around: number): Float32Array {
-  const buffer = new Float32Array(bytes / bytesPerElement).fill(around);
+/** Elements of a slot. */
+function elementsIn({ slots, precision }: Plan, slot: number): number {
+  return slots[slot].bytes / elementBytes[precision];
+}
+
+function surround(view: View, elements: number, data: Float32Array, around: number): Float32Array {
+  const buffer = new Float32Array(elements).fill(around);
   const image = imageElements(view);
   for (let n = 0; n < imageCount(view.shape); n++) {
     buffer.set(data.subarray(n * image, (n + 1) * image), view.offset + n * view.stride);
