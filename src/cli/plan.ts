@@ -52,10 +52,17 @@ async function checkWeights(
 }
 
 /** The adapter's limits; without one, unless it was asked for, what every WebGPU device offers. */
-async function limitsFor({ backend, adapter, precision }: NetworkOptions): Promise<{ limits: PlanLimits; source: string }> {
+async function limitsFor({
+  backend,
+  adapter,
+  precision,
+}: NetworkOptions): Promise<{ limits: PlanLimits; source: string }> {
   const standard = { limits: defaultLimits, source: "WebGPU's defaults" };
   try {
-    const found = await openAdapter({ experiments: precision === "f16", ...(adapter === undefined ? {} : { adapter }) });
+    const found = await openAdapter({
+      experiments: precision === "f16",
+      ...(adapter === undefined ? {} : { adapter }),
+    });
     return { limits: limitsOfAdapter(found), source: adapterName(found) };
   } catch (error) {
     const wanted = backend !== undefined || adapter !== undefined;

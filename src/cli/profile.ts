@@ -42,7 +42,11 @@ export async function profile(options: ProfileOptions, context: Context): Promis
   const { weights, name: weightsName } = await anyWeights(options.weights, parameters, context);
   const data = batchOf(await pictureTensor(), batch);
 
-  const gpu = await openGpu({ exactTimestamps: true, experiments: precision === "f16", ...(adapter === undefined ? {} : { adapter }) });
+  const gpu = await openGpu({
+    exactTimestamps: true,
+    experiments: precision === "f16",
+    ...(adapter === undefined ? {} : { adapter }),
+  });
   let series: { step: Step; nanoseconds: number }[][];
   let ceilings: Roofline;
   try {
