@@ -10,6 +10,7 @@ import type { Model } from "../graph/model.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import type { Plan, Step } from "../plan/plan.ts";
+import type { Precision } from "../plan/precision.ts";
 import { orAborted } from "./abort.ts";
 import { checkInputs, describe, type Inputs, join, slice } from "./batches.ts";
 import { type Buffers, IoBinding } from "./binding.ts";
@@ -57,6 +58,8 @@ export interface StreamOptions extends Pick<RunOptions, "outputs" | "signal"> {
 export interface EncodeOptions {
   /** Images of the inputs; as many as the session was made for unless given. */
   readonly batch?: number;
+  /** What the input buffers hold: `f32` unless given, or `f16`, in whole words, where the session computes in that. */
+  readonly inputPrecision?: Precision;
 }
 
 /** Blobs by name. */
@@ -202,9 +205,13 @@ export class Session implements Disposable {
    * Rejects with EngineError "buffer" for one that is missing, too small, misaligned, mapped, destroyed, of another
    * device, that lacks COPY_SRC (inputs) or COPY_DST (outputs), or that overlaps another; "usage" for unknown names.
    */
-  async bind(inputs: Buffers, outputs: Buffers, { batch = this.batch }: EncodeOptions = {}): Promise<IoBinding> {
+  async bind(
+    inputs: Buffers,
+    outputs: Buffers,
+    { batch = this.batch, inputPrecision }: EncodeOptions = {},
+  ): Promise<IoBinding> {
     checkCount("batch", batch);
-    return this.deployed((deployment) => IoBinding.create(deployment, batch, inputs, outputs));
+    return this.deployed((deployment) => IoBinding.create(deployment, batch, inputs, outputs, inputPrecision));
   }
 
   /**
