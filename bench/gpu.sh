@@ -55,19 +55,29 @@ for name in "${steps[@]}"; do
       step verify verify --json "${weights[@]}" "${adapter[@]}" || { say "outputs are wrong: nothing is timed"; exit 1; }
       step verify verify --json --precision f16 "${weights[@]}" "${adapter[@]}"
       ;;
-    tune) step tune tune --json "${weights[@]}" "${adapter[@]}" ;;
-    plan) step plan plan --json "${adapter[@]}" ;;
+    tune)
+      for precision in f32 f16; do
+        step tune tune --json --precision "$precision" "${weights[@]}" "${adapter[@]}"
+      done
+      ;;
+    plan)
+      for precision in f32 f16; do
+        step plan plan --json --precision "$precision" "${adapter[@]}"
+      done
+      ;;
     bench | bench-f16)
-      precision=()
-      [[ $name == bench-f16 ]] && precision=(--precision f16)
+      precision=f32
+      [[ $name == bench-f16 ]] && precision=f16
       step "$name" bench --json --peers "${GPU_PEERS:-all}" --batch "$batches" --rounds "${GPU_ROUNDS:-5}" \
-        --seconds "${GPU_SECONDS:-10}" --save "$folder/$name.json" "${precision[@]}" "${weights[@]}" "${adapter[@]}"
+        --seconds "${GPU_SECONDS:-10}" --save "$folder/$name.json" --precision "$precision" "${weights[@]}" "${adapter[@]}"
       # The record holds the same.
       rm -f "$folder/$name.jsonl"
       ;;
     profile)
-      for batch in ${batches//,/ }; do
-        step profile profile --json --batch "$batch" "${weights[@]}" "${adapter[@]}"
+      for precision in f32 f16; do
+        for batch in ${batches//,/ }; do
+          step profile profile --json --precision "$precision" --batch "$batch" "${weights[@]}" "${adapter[@]}"
+        done
       done
       ;;
     *)

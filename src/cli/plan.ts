@@ -6,6 +6,7 @@ import { inferShapesForBatch } from "../graph/graph.ts";
 import { openAdapter } from "../node/dawn.ts";
 import { findWeights } from "../node/weights-manifest.ts";
 import { defaultLimits, type PlanLimits } from "../plan/limits.ts";
+import { conversionBytes } from "../plan/convert.ts";
 import { type Plan, type Step, weightBytes } from "../plan/plan.ts";
 import { largestBatch, planGraph, splitBatch } from "../plan/planner.ts";
 import { adapterName, limitsOfAdapter } from "../webgpu/device.ts";
@@ -101,6 +102,7 @@ async function printJson(planned: Plan, circumstances: Circumstances, { terminal
     parameters: planned.parameterCount,
     batch: planned.batch,
     precision: planned.precision,
+    conversionBytes: conversionBytes(planned),
     slots: planned.slots.length,
     ...circumstances,
   });
@@ -131,6 +133,10 @@ async function printTable(planned: Plan, { terminal }: Context): Promise<void> {
     `activation memory reduced from ${formatBytes(planned.unplannedBytes)} to ${formatBytes(planned.arenaBytes)} ` +
       `(${planned.slots.length} slots, ranges of one buffer that overlap where their values are never needed at once)`,
   );
+  const beside = conversionBytes(planned);
+  if (beside > 0) {
+    await terminal.print(`${formatBytes(beside)} beside it for inputs and outputs in float32, on their way in and out`);
+  }
 }
 
 /** The ranges of activation memory that a step binds, in the order of the kernel's bindings. */
