@@ -21,8 +21,25 @@
  * ```
  */
 
-// What goes wrong: every failure is an EngineError with a code, a subject and a remedy.
-export { type Concern, EngineError, type ErrorCode } from "./errors.ts";
+// What goes wrong: every failure is an EngineError with a code, a subject and a remedy, and of its code's class.
+export {
+  AdapterError,
+  ArrayError,
+  BufferError,
+  CheckError,
+  type Concern,
+  DeviceLostError,
+  DownloadError,
+  EngineError,
+  type ErrorCode,
+  GpuError,
+  GraphError,
+  OutOfMemoryError,
+  PictureError,
+  UsageError,
+  WeightsError,
+  WriteError,
+} from "./errors.ts";
 
 // What is computed: the network as a graph, or a graph of one's own.
 export { googLeNet, type GoogLeNetOptions } from "./graph/googlenet.ts";
