@@ -241,6 +241,7 @@ function planOf(algorithm: Algorithm, problem: Problem): Plan {
     slots,
     parameters,
     steps,
+    decisions: [],
     unplannedBytes: 0,
     macs: 0,
     tolerance: 0,
