@@ -11,6 +11,8 @@ export type ErrorCode =
   | "picture"
   /** A weights file that is missing, damaged, or does not fit the graph. */
   | "weights"
+  /** A model file that is missing, damaged, or made of what is not supported. */
+  | "model"
   /** An array (.npy) file or a tensor with the wrong shape, type or contents. */
   | "array"
   /** A GPU buffer of the caller's that is too small, of another device, destroyed, or lacks a usage. */
@@ -108,6 +110,11 @@ export abstract class WeightsError extends EngineError {
   declare readonly code: "weights";
 }
 
+/** A model file that is missing, damaged, or made of what is not supported. */
+export abstract class ModelError extends EngineError {
+  declare readonly code: "model";
+}
+
 /** An array with the wrong shape, type or contents. */
 export abstract class ArrayError extends EngineError {
   declare readonly code: "array";
@@ -163,6 +170,7 @@ const kinds = {
   usage: [UsageError, "UsageError"],
   picture: [PictureError, "PictureError"],
   weights: [WeightsError, "WeightsError"],
+  model: [ModelError, "ModelError"],
   array: [ArrayError, "ArrayError"],
   buffer: [BufferError, "BufferError"],
   graph: [GraphError, "GraphError"],

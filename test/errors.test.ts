@@ -9,6 +9,7 @@ const classes = {
   usage: engine.UsageError,
   picture: engine.PictureError,
   weights: engine.WeightsError,
+  model: engine.ModelError,
   array: engine.ArrayError,
   buffer: engine.BufferError,
   graph: engine.GraphError,

@@ -34,6 +34,7 @@ import { MeanProbabilities, meanOf } from "./mean.ts";
 /** Groups of pictures under way: one is computed while the next is uploaded. */
 const underWay = 2;
 
+/** Where and how pictures are classified. */
 export interface GpuClassifierOptions extends PlanOptions {
   /** It stays the caller's. */
   readonly device: GPUDevice;
@@ -76,6 +77,7 @@ interface Buffers {
   readonly results: GPUBuffer;
 }
 
+/** Classifies pictures by crops and ensembles on the GPU. */
 export class GpuClassifier implements Classifier<Sampling> {
   readonly crops: number;
   /** Crops that are computed at once. */
@@ -208,6 +210,7 @@ export class GpuClassifier implements Classifier<Sampling> {
     for (const buffer of [this.buffers.crops, this.buffers.results, ...this.idle.splice(0)]) buffer.destroy();
   }
 
+  /** As `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

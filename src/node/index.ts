@@ -6,15 +6,18 @@ export { type DawnOptions, openAdapter, openGpu, type OpenGpu } from "./dawn.ts"
 export { decodeImage } from "./decode.ts";
 export { fetchWeights, type FetchOptions, type FetchResult } from "./fetch-weights.ts";
 export { kernelsOnDisk } from "./kernels.ts";
-export { type ListedImage, listImages } from "./list-images.ts";
+export { type ListedImage, listImages, STANDARD_INPUT } from "./list-images.ts";
+export { openModel, type OpenModelOptions } from "./open-model.ts";
 export {
   convertWeights,
   describeWeights,
   loadWeights,
   type WeightsDescription,
+  type WeightsFormat,
   type WeightsOrigin,
 } from "./weights-file.ts";
 export {
+  type Environment,
   findWeights,
   type ManifestEntry,
   readManifest,

@@ -32,6 +32,7 @@ export interface WeightsChoice {
   readonly from: "option" | "environment" | "download";
 }
 
+/** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
