@@ -4,6 +4,7 @@
  */
 
 import type { ValueId } from "../graph/graph.ts";
+import type { Preparation } from "../image/preparation.ts";
 import type { RgbImage } from "../image/resize.ts";
 
 /** For each output of a network the probabilities of its classes: `prob`, and of auxiliary heads `loss1/prob` and so on. */
@@ -38,6 +39,8 @@ export interface Classifier<Prepared> extends Disposable {
   readonly crops: number;
   /** Pictures that are taken before the first is given back: as many should be decoded ahead. */
   readonly picturesUnderWay: number;
+  /** What `prepare` does, for whoever does it elsewhere. */
+  readonly preparation: Preparation;
   /** Makes a picture ready. Throws EngineError "picture" where its data does not have its size. */
   prepare(image: RgbImage): Prepared;
   /**
