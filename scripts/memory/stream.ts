@@ -23,6 +23,7 @@ const { pictures: total } = await survey([folder]);
 /** Takes its pictures and gives every class the same probability. */
 class Stub implements Classifier<Sampling> {
   readonly crops = 1;
+  readonly picturesTogether = 8;
   readonly picturesUnderWay = 16;
   readonly preparation = { kind: "sampling", protocol: "squash256", side: INPUT_SIDE } as const;
 

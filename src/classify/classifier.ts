@@ -37,6 +37,8 @@ export interface ClassifyOptions {
 export interface Classifier<Prepared> extends Disposable {
   /** Crops of each picture. */
   readonly crops: number;
+  /** Pictures that are computed together, where there are as many. */
+  readonly picturesTogether: number;
   /** Pictures that are taken before the first is given back: as many should be decoded ahead. */
   readonly picturesUnderWay: number;
   /** What `prepare` does, for whoever does it elsewhere. */

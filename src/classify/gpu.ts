@@ -173,6 +173,10 @@ export class GpuClassifier implements Classifier<Sampling> {
     }
   }
 
+  get picturesTogether(): number {
+    return this.batching.pictures;
+  }
+
   get picturesUnderWay(): number {
     return underWay * this.batching.pictures;
   }
