@@ -35,7 +35,7 @@ export async function* evaluate<Prepared>(
   const preparedOf = (picture: PreparedPicture<Prepared>) => ("prepared" in picture ? picture.prepared : undefined);
   for await (const { item, classification } of classifier.classify(pictures, preparedOf, options)) {
     const now = performance.now();
-    const seconds = (now - last) / 1000;
+    const seconds = Math.round((now - last) * 1000) / 1e6;
     last = now;
     const { number, image, class: shown } = item;
     const picture: LabelledPicture = { number, image, class: shown };

@@ -159,10 +159,14 @@ export class DecodePool implements AsyncDisposable {
 }
 
 function settle({ resolve, reject }: Pending, result: DecodeResult): void {
-  if ("prepared" in result) return resolve(result.prepared);
-  if ("failure" in result) return reject(result.failure);
-  const { code, subject, problem, remedy } = result.error;
-  reject(new EngineError(code, subject, problem, remedy));
+  if ("prepared" in result) {
+    resolve(result.prepared);
+  } else if ("failure" in result) {
+    reject(result.failure);
+  } else {
+    const { code, subject, problem, remedy } = result.error;
+    reject(new EngineError(code, subject, problem, remedy));
+  }
 }
 
 function deathBy({ name }: DecodeJob, reason: unknown): EngineError {

@@ -28,9 +28,12 @@ async function work(job: DecodeJob, preparation: Preparation, port: MessagePort)
     const prepared = prepareBy(preparation, await decodeImage(path, name));
     answer({ id, prepared }, buffersOf(prepared));
   } catch (error) {
-    if (!(error instanceof EngineError)) return answer({ id, failure: error });
-    const { code, subject, problem, remedy } = error;
-    answer({ id, error: { code, subject, problem, remedy } });
+    if (error instanceof EngineError) {
+      const { code, subject, problem, remedy } = error;
+      answer({ id, error: { code, subject, problem, remedy } });
+    } else {
+      answer({ id, failure: error });
+    }
   }
 }
 

@@ -67,7 +67,11 @@ export class EvaluationState implements AsyncDisposable {
       const before = text === "" ? { ...nothing, run, shard, skipUnreadable } : parseState(text, path);
       refuseOther(path, before, options);
       const state = new EvaluationState(path, { file, lock, length, before });
-      await state.start(text === "" ? { evaluation: 1, run, shard, skipUnreadable } : { skipUnreadable });
+      await state.start();
+      if (text === "") await state.append({ evaluation: 1, run, shard, skipUnreadable });
+      else if (skipUnreadable !== before.skipUnreadable) await state.append({ skipUnreadable });
+      await state.sync();
+      if (text === "") await syncFolder(dirname(path));
       return state;
     } catch (error) {
       await file?.close();
@@ -101,17 +105,13 @@ export class EvaluationState implements AsyncDisposable {
     await this.close();
   }
 
-  /** Takes a last line that was cut off away, and says what is new. */
-  private async start(line: object): Promise<void> {
-    const isNew = this.length === 0;
+  /** Takes a last line that was cut off away. */
+  private async start(): Promise<void> {
     try {
       await this.file.truncate(this.length);
     } catch (error) {
       throw notWritten(this.path, error);
     }
-    await this.append(line);
-    await this.sync();
-    if (isNew) await syncFolder(dirname(this.path));
   }
 
   private async append(line: object): Promise<void> {
