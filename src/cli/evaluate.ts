@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Classifier } from "../classify/classifier.ts";
 import { EngineError } from "../errors.ts";
 import { evaluate as evaluatePictures } from "../evaluate/evaluate.ts";
+import { mergeShards, type NamedEvaluation } from "../evaluate/merge.ts";
 import { digestOfPictures, type LabelledPicture, picturesOf } from "../evaluate/pictures.ts";
 import type { EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "../evaluate/record.ts";
 import { googLeNet } from "../graph/googlenet.ts";
@@ -11,12 +12,13 @@ import { inferShapesForBatch } from "../graph/graph.ts";
 import { cropCount, type CropCount, protocolOf } from "../image/crops.ts";
 import type { Recipe } from "../image/preprocess.ts";
 import { DecodePool } from "../node/decode-pool.ts";
-import { EvaluationState } from "../node/evaluation-state.ts";
+import { EvaluationState, readEvaluation } from "../node/evaluation-state.ts";
 import { listLabelledPictures } from "../node/labelled-folder.ts";
 import { googlenetVersion } from "../node/package.ts";
 import { fingerprint } from "../weights/recognise.ts";
 import { checkLook } from "./classify.ts";
 import type { Context } from "./context.ts";
+import { printComparison } from "./evaluate-compare.ts";
 import { printPicture, printSummary } from "./evaluate-results.ts";
 import { plural } from "./format.ts";
 import { openClassifier } from "./open-classifier.ts";
@@ -34,13 +36,75 @@ export interface EvaluateOptions extends Ensemble<MainHeadOptions> {
   readonly state?: string;
   readonly shard?: Shard;
   readonly skipUnreadable?: true;
+  readonly merge?: readonly string[];
+  readonly compare?: readonly string[];
 }
 
 /** The whole: the one part of one. */
 const WHOLE: Shard = { index: 1, of: 1 };
 
+/** Evaluates a folder, or makes something of evaluations that there are. */
+export async function evaluate(
+  folder: string | undefined,
+  options: EvaluateOptions,
+  context: Context,
+): Promise<number> {
+  checkTask(folder, options);
+  if (options.compare) return await compare(options.compare, context);
+  return await finish(
+    options.merge ? await merge(options.merge, options) : await evaluateFolder(folder!, options, context),
+    context,
+  );
+}
+
+/** What --merge and --compare may be given with; all else is of an evaluation that is made. */
+const BESIDES = {
+  merge: ["merge", "skipUnreadable", "json", "quiet"],
+  compare: ["compare", "json", "quiet"],
+} as const;
+
+function checkTask(folder: string | undefined, options: EvaluateOptions): void {
+  const tasks = [...(folder === undefined ? [] : ["FOLDER"]), ...(options.merge ? ["--merge"] : [])].concat(
+    options.compare ? ["--compare"] : [],
+  );
+  if (tasks.length === 0) {
+    throw new EngineError("usage", "evaluate", "there is nothing to do", "name a folder, or give --merge or --compare");
+  }
+  if (tasks.length > 1) {
+    throw new EngineError("usage", "evaluate", `${tasks.join(" and ")} are given`, "give one of them");
+  }
+  for (const task of ["merge", "compare"] as const) {
+    if (options[task] === undefined) continue;
+    const other = Object.keys(options).find((name) => !(BESIDES[task] as readonly string[]).includes(name));
+    if (other === undefined) continue;
+    const flag = `--${other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new EngineError("usage", flag, `it conflicts with --${task}`, "give one of them");
+  }
+  if (options.compare && options.compare.length !== 2) {
+    const problem = `it is given ${plural(options.compare.length, "result")}`;
+    throw new EngineError("usage", "--compare", problem, "give two: --compare A.json B.json");
+  }
+}
+
+async function compare([first, second]: readonly string[], { terminal }: Context): Promise<number> {
+  return await printComparison(await readNamed(first), await readNamed(second), terminal);
+}
+
+/** The whole of which the files hold the shards. */
+async function merge(files: readonly string[], { skipUnreadable }: EvaluateOptions): Promise<Evaluation> {
+  const parts = await Promise.all(files.map(readNamed));
+  if (!skipUnreadable) return await mergeShards(parts);
+  return await mergeShards(
+    parts.map(({ name, evaluation }) => ({ name, evaluation: { ...evaluation, skipUnreadable } })),
+  );
+}
+
+async function readNamed(name: string): Promise<NamedEvaluation> {
+  return { name, evaluation: await readEvaluation(name) };
+}
+
 /** Evaluates a folder, or the part of it that a shard is; goes on where a state says that it was. */
-export async function evaluate(folder: string, options: EvaluateOptions, context: Context): Promise<number> {
+async function evaluateFolder(folder: string, options: EvaluateOptions, context: Context): Promise<Evaluation> {
   const { terminal, signal } = context;
   checkLook(options);
   if (options.synsets !== undefined && options.labels === undefined) {
@@ -59,7 +123,7 @@ export async function evaluate(folder: string, options: EvaluateOptions, context
     shard: options.shard ?? WHOLE,
     options,
   };
-  if (options.state === undefined) return await finish(await evaluateRest(work, undefined, context), context);
+  if (options.state === undefined) return await evaluateRest(work, undefined, context);
 
   const state = await EvaluationState.open(options.state, {
     run: work.run,
@@ -68,13 +132,11 @@ export async function evaluate(folder: string, options: EvaluateOptions, context
     signal,
     onWait: (machine) => terminal.note(`${options.state}: waiting for a sign of life from ${machine}`),
   });
-  let evaluation: Evaluation;
   try {
-    evaluation = await evaluateRest(work, state, context);
+    return await evaluateRest(work, state, context);
   } finally {
     await state.close();
   }
-  return await finish(evaluation, context);
 }
 
 /** All that is known before anything is classified. */
@@ -226,7 +288,7 @@ function startOfGroup(
   return start;
 }
 
-async function finish(evaluation: Evaluation, { terminal }: Context): Promise<number> {
-  const { unreadable } = await printSummary(evaluation, terminal);
+async function finish(evaluation: Evaluation, context: Context): Promise<number> {
+  const { unreadable } = await printSummary(evaluation, context.terminal);
   return unreadable === 0 || evaluation.skipUnreadable ? exitStatus.done : exitStatus.failed;
 }

@@ -215,8 +215,10 @@ function defineEvaluate(define: Define, context: Context, end: (status: number) 
     "googlenet evaluate photos/                       # photos/tench/1.jpg, photos/n01443537/2.jpg",
     "googlenet evaluate val/ --labels val.txt --crops 10 --state val.state",
     "googlenet evaluate val/ --labels val.txt --shard 2/8 --state 2.state",
+    "googlenet evaluate --merge *.state",
+    "googlenet evaluate --compare f32.json f16.json",
   ])
-    .argument("<FOLDER>", "the pictures: a folder a class, named by WordNet id or name, unless --labels says it")
+    .argument("[FOLDER]", "the pictures: a folder a class, named by WordNet id or name, unless --labels says it")
     .option("--labels <FILE>", "what they show: `path class` a line, class 0-based, or a class a line")
     .option("--synsets <FILE>", "ILSVRC's table, where --labels has its own numbers: `WordNet-id number` a line")
     .addOption(lookOptions.crops)
@@ -224,9 +226,11 @@ function defineEvaluate(define: Define, context: Context, end: (status: number) 
     .option("--state <FILE>", "keep progress there; the same command goes on where it was interrupted")
     .option("--shard <I/N>", "only the I-th of N parts", parseShard)
     .option("--skip-unreadable", "leave pictures that can't be read out, rather than count them as errors")
-    .addOption(lookOptions.memory);
+    .addOption(lookOptions.memory)
+    .option("--merge <FILE...>", "join all shards' states, or what they printed with --json, into the whole")
+    .option("--compare <FILE...>", "two such results, picture by picture: agreement, McNemar's test, what changed");
   addMainHeadOptions(command, lookOptions.batch, wholeNumber("--batch", 1, MAX_BATCH), ensembleOption).action(
-    async (folder: string, options: EvaluateOptions) =>
+    async (folder: string | undefined, options: EvaluateOptions) =>
       end(await (await import("./evaluate.ts")).evaluate(folder, options, context)),
   );
 }

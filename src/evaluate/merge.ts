@@ -71,7 +71,11 @@ function checkShards(parts: readonly NamedEvaluation[], of: number): void {
   if (missing.length > 0) {
     const rest = missing.length > LISTED ? ` and ${missing.length - LISTED} more` : "";
     const which = `${missing.slice(0, LISTED).join(", ")}${rest}`;
-    throw refusal("merge", `shard${missing.length === 1 ? "" : "s"} ${which} missing`, "give all shards' results");
+    throw refusal(
+      "merge",
+      `${missing.length === 1 ? "shard" : "shards"} ${which} ${missing.length === 1 ? "is" : "are"} missing`,
+      "give all shards' results",
+    );
   }
 }
 

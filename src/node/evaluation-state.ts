@@ -4,7 +4,7 @@
  * that says which evaluation it is, then a line a picture, only ever appended. A last line that was cut off is dropped.
  */
 
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EngineError } from "../errors.ts";
 import { differences } from "../evaluate/agree.ts";
@@ -142,6 +142,25 @@ export class EvaluationState implements AsyncDisposable {
 }
 
 /**
+ * Reads an evaluation from a state file, finished or not, or from what `evaluate --json` printed.
+ *
+ * Rejects with EngineError "evaluation" where it is neither, or is damaged.
+ */
+export async function readEvaluation(path: string): Promise<Evaluation> {
+  let bytes: Buffer;
+  try {
+    const status = await stat(path);
+    if (!status.isFile()) throw new EngineError("evaluation", path, "it is not a regular file", "name a result's file");
+    bytes = await readFile(path);
+  } catch (error) {
+    throw error instanceof EngineError ? error : notRead(path, error);
+  }
+  // What a state's process was cut off in writing is no part of it.
+  const isState = bytes.toString("latin1", 0, BEGIN.length) === BEGIN;
+  return parseEvaluation(decode(isState ? wholeLines(bytes) : bytes, path), path);
+}
+
+/**
  * Reads a state.
  *
  * @throws EngineError "evaluation" where it is none or is damaged
@@ -186,23 +205,35 @@ async function openFile(path: string): Promise<{ file: FileHandle; isNew: boolea
   }
 }
 
-/** The lines that are whole, and their length in bytes: a last one that was cut off is left out. */
+/** A state's lines that are whole, and their length in bytes: a last one that was cut off is left out. */
 async function readLines(file: FileHandle, path: string): Promise<{ text: string; length: number }> {
   let bytes: Buffer;
   try {
     bytes = await file.readFile();
   } catch (error) {
-    const { problem, remedy } = describeSystemError(error);
-    throw new EngineError("evaluation", path, `it cannot be read: ${problem}`, remedy, { cause: error });
+    throw notRead(path, error);
   }
-  const length = bytes.lastIndexOf("\n") + 1;
+  const lines = wholeLines(bytes);
   // Of a first line that was cut off nothing is lost; anything else without a whole line is somebody's.
-  if (length === 0 && !BEGIN.startsWith(bytes.toString("latin1", 0, BEGIN.length))) throw noState(path);
+  if (lines.length === 0 && !BEGIN.startsWith(bytes.toString("latin1", 0, BEGIN.length))) throw noState(path);
+  return { text: decode(lines, path), length: lines.length };
+}
+
+function wholeLines(bytes: Buffer): Buffer {
+  return bytes.subarray(0, bytes.lastIndexOf("\n") + 1);
+}
+
+function decode(bytes: Uint8Array, path: string): string {
   try {
-    return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, length)), length };
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     throw noState(path);
   }
+}
+
+function notRead(path: string, error: unknown): EngineError {
+  const { problem, remedy } = describeSystemError(error);
+  return new EngineError("evaluation", path, `it cannot be read: ${problem}`, remedy, { cause: error });
 }
 
 /** Where the power fails, a new file's name may be lost without this. Not every system can do it. */
