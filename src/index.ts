@@ -30,6 +30,7 @@ export {
   DownloadError,
   EngineError,
   type ErrorCode,
+  EvaluationError,
   GpuError,
   GraphError,
   ModelError,
