@@ -126,11 +126,13 @@ export class GpuClassifier implements Classifier<Sampling> {
    *
    * @example
    * ```ts
-   * using classifier = await GpuClassifier.create([{ graph: googLeNet(), weights }], {
-   *   device,
-   *   kernels,
-   *   protocol: "crops144",
-   * });
+   * import { GpuClassifier, topK } from "googlenet-wgsl";
+   * import { kernels } from "googlenet-wgsl/kernels";
+   * import { decodeImage, openGpu, openModel } from "googlenet-wgsl/node";
+   *
+   * const { device } = await openGpu();
+   * const models = [await openModel("googlenet")];
+   * using classifier = await GpuClassifier.create(models, { device, kernels, protocol: "crops144" });
    * const picture = classifier.prepare(await decodeImage("cat.jpg"));
    * for await (const { classification } of classifier.classify([picture], (each) => each)) {
    *   console.log(topK(classification!.probabilities.prob, 5));

@@ -37,12 +37,13 @@ export async function openModel(model: string, { weights: named, ...options }: O
   if (model !== BUILT_IN) {
     throw new EngineError("usage", `model "${model}"`, "there is none of this name", `name ${BUILT_IN}`);
   }
-  const choice = await findWeights(named);
-  if (!choice) {
+  // A program's own paths are resolved where it runs, not where npm was typed.
+  const source = named ?? (await findWeights())?.source;
+  if (source === undefined) {
     const remedy = "get them with `googlenet weights fetch`, or name a file";
     throw new EngineError("weights", "trained weights", "there are none", remedy);
   }
   const graph = googLeNet(options);
-  const { weights } = await loadWeights(choice.source, inferShapesForBatch(graph, 1).parameters);
+  const { weights } = await loadWeights(source, inferShapesForBatch(graph, 1).parameters);
   return { graph, weights };
 }

@@ -93,7 +93,8 @@ export class Session implements Disposable {
    *
    * @example
    * ```ts
-   * const session = await Session.create(model, { device, kernels });
+   * using session = await Session.create(model, { device, kernels, batch: 8 });
+   * console.log(session.inputNames, session.outputNames);
    * ```
    */
   static create(model: Model, options: SessionOptions): Promise<Session>;
@@ -169,7 +170,8 @@ export class Session implements Disposable {
    *
    * @example
    * ```ts
-   * const { prob } = await session.run({ data: { shape: [1, 3, 224, 224], data } });
+   * const { prob } = await session.run({ data: { shape: [1, 3, 224, 224], data } }, { signal: AbortSignal.timeout(1000) });
+   * console.log(prob.shape, prob.data);
    * ```
    */
   async run(inputs: Inputs, options: RunOptions = {}): Promise<Outputs> {
