@@ -23,6 +23,8 @@ export interface NetworkOptions extends OutputOptions {
   readonly adapter?: string;
   readonly batch?: number;
   readonly heads: Heads;
+  /** The folder of the tuner's verdicts; false for none. */
+  readonly tuning?: string | false;
 }
 
 /** What a command that runs several models together is told. */
@@ -67,12 +69,19 @@ export function addNetworkOptions(
     .addOption(new Option("--adapter <TEXT>", "the WebGPU adapter whose name has this in it").argParser(parseAdapter))
     .addOption(choice("--precision <TYPE>", "type of the numbers", ["f32"]).argParser(parsePrecision))
     .addOption(new Option("--batch <N>", batch).argParser(parseBatch))
+    .addOption(
+      new Option("--tuning <FOLDER>", "where verdicts of `tune` are kept (default: $GOOGLENET_TUNING, else a cache)"),
+    )
+    .option("--no-tuning", "plan by default, whatever was tuned")
     .addOption(choice("--heads <WHICH>", "with the auxiliary classifiers (all) or without", ["main", "all"], "main"))
     .hook("preAction", () => checkConflicts(command.opts<NetworkOptions>()));
   return addOutputOptions(command);
 }
 
-function checkConflicts({ backend, adapter }: NetworkOptions): void {
+function checkConflicts({ backend, adapter, tuning }: NetworkOptions): void {
+  if (backend === "cpu" && typeof tuning === "string") {
+    throw new EngineError("usage", "--tuning", "it conflicts with --backend cpu", "give one of them");
+  }
   if (backend === "cpu" && adapter !== undefined) {
     throw new EngineError("usage", "--adapter", "it conflicts with --backend cpu", "give one of them");
   }

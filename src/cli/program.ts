@@ -26,10 +26,11 @@ import type { DevicesOptions } from "./devices.ts";
 import type { ProfileOptions } from "./profile.ts";
 import { exitStatus } from "./report.ts";
 import type { RunOptions } from "./run.ts";
+import type { TuneOptions } from "./tune.ts";
 import type { VerifyOptions } from "./verify.ts";
 
 /** Commands to come: known, so that it can be said. */
-const laterCommands = ["tune", "evaluate"];
+const laterCommands = ["evaluate"];
 
 /**
  * Runs what the arguments ask for; without a command, the demo.
@@ -182,6 +183,15 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
       .option("--html <FILE>", "draw it too: a page with a bar a layer and the roofline plot"),
     "images at once (default: 1)",
   ).action(async (options: ProfileOptions) => end(await (await import("./profile.ts")).profile(options, context)));
+
+  addNetworkOptions(
+    define("tune", "time candidate kernels on this device, right ones alone, and keep the verdict for all commands", [
+      "googlenet tune",
+      "googlenet tune --batch 1,8",
+    ]).option("--rounds <N>", "turns of each candidate (default: 5)", wholeNumber("--rounds", 1, 1000)),
+    "batch sizes, say 1,8 (default: 1)",
+    parseBatches,
+  ).action(async (options: TuneOptions) => end(await (await import("./tune.ts")).tune(options, context)));
 
   addOutputOptions(
     define("devices", "list the WebGPU adapters, their limits and features, and what is missing", [

@@ -7,6 +7,7 @@ export { decodeImage } from "./decode.ts";
 export { fetchWeights, type FetchOptions, type FetchResult } from "./fetch-weights.ts";
 export { kernelsOnDisk } from "./kernels.ts";
 export { type ListedImage, listImages } from "./list-images.ts";
+export { type KeptTuning, loadTuning, saveTuning, tuningFolder } from "./tuning-file.ts";
 export {
   convertWeights,
   describeWeights,
