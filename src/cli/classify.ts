@@ -49,6 +49,7 @@ export async function classify(paths: readonly string[], options: ClassifyOption
       adapter: options.adapter,
       batch: options.batch,
       memory: options.memory,
+      tuning: options.tuning,
       pictures: found.pictures,
     },
     context,

@@ -23,6 +23,8 @@ export interface MainHeadOptions extends OutputOptions {
   readonly backend?: Backend;
   readonly adapter?: string;
   readonly batch?: number;
+  /** The folder of the tuner's verdicts; false for none. */
+  readonly tuning?: string | false;
 }
 
 /** What a command that runs the network is told. */
@@ -87,11 +89,18 @@ export function addMainHeadOptions(
     .addOption(new Option("--adapter <TEXT>", "the WebGPU adapter whose name has this in it").argParser(parseAdapter))
     .addOption(choice("--precision <TYPE>", "type of the numbers", ["f32"]).argParser(parsePrecision))
     .addOption(new Option("--batch <N>", batch).argParser(parseBatch))
+    .addOption(
+      new Option("--tuning <FOLDER>", "where verdicts of `tune` are kept (default: $GOOGLENET_TUNING, else a cache)"),
+    )
+    .option("--no-tuning", "plan by default, whatever was tuned")
     .hook("preAction", () => checkConflicts(command.opts<MainHeadOptions>()));
   return addOutputOptions(command);
 }
 
-function checkConflicts({ backend, adapter }: MainHeadOptions): void {
+function checkConflicts({ backend, adapter, tuning }: MainHeadOptions): void {
+  if (backend === "cpu" && typeof tuning === "string") {
+    throw new EngineError("usage", "--tuning", "it conflicts with --backend cpu", "give one of them");
+  }
   if (backend === "cpu" && adapter !== undefined) {
     throw new EngineError("usage", "--adapter", "it conflicts with --backend cpu", "give one of them");
   }

@@ -29,10 +29,8 @@ import type { EvaluateOptions } from "./evaluate.ts";
 import type { ProfileOptions } from "./profile.ts";
 import { exitStatus } from "./report.ts";
 import type { RunOptions } from "./run.ts";
+import type { TuneOptions } from "./tune.ts";
 import type { VerifyOptions } from "./verify.ts";
-
-/** Commands to come: known, so that it can be said. */
-const laterCommands = ["tune"];
 
 /**
  * Runs what the arguments ask for; without a command, the demo.
@@ -52,9 +50,6 @@ export async function parse(argv: readonly string[], context: Context): Promise<
   });
   // Commander would show the help of all commands for `--help` after one that there is not.
   const unknown = !demo && !first.startsWith("-") && !["help", ...program.commands.map(nameOf)].includes(first);
-  if (first !== undefined && laterCommands.includes(first)) {
-    throw new EngineError("usage", first, "this command is not there yet", "--help shows those that are");
-  }
   try {
     await program.parseAsync(demo ? ["demo", ...argv] : unknown ? [first] : argv, { from: "user" });
   } catch (error) {
@@ -198,6 +193,15 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
       .option("--html <FILE>", "draw it too: a page with a bar a layer and the roofline plot"),
     "images at once (default: 1)",
   ).action(async (options: ProfileOptions) => end(await (await import("./profile.ts")).profile(options, context)));
+
+  addNetworkOptions(
+    define("tune", "time candidate kernels on this device, right ones alone, and keep the verdict for all commands", [
+      "googlenet tune",
+      "googlenet tune --batch 1,8",
+    ]).option("--rounds <N>", "turns of each candidate (default: 5)", wholeNumber("--rounds", 1, 1000)),
+    "batch sizes, say 1,8 (default: 1)",
+    parseBatches,
+  ).action(async (options: TuneOptions) => end(await (await import("./tune.ts")).tune(options, context)));
 
   addOutputOptions(
     define("devices", "list the WebGPU adapters, their limits and features, and what is missing", [

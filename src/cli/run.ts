@@ -130,7 +130,7 @@ async function compute(
   graph: Graph,
   weights: Weights,
   data: Tensor,
-  { backend = "webgpu", adapter, batch = data.shape[0] }: RunOptions,
+  { backend = "webgpu", adapter, batch = data.shape[0], tuning }: RunOptions,
   context: Context,
 ): Promise<Map<ValueId, Tensor>> {
   const total = data.shape[0];
@@ -140,7 +140,7 @@ async function compute(
   const image = elementCount(data.shape.slice(1));
   const results = new Map(graph.outputs.map((id) => [id, new Float32Array(elementCount(shapes.get(id)!))]));
   const size = Math.min(batch, total);
-  using engine = await openEngine(graph, weights, { backend, adapter, batch: size }, context);
+  using engine = await openEngine(graph, weights, { backend, adapter, batch: size, tuning }, context);
   const bar = context.terminal.progress("Images", total);
   for (let start = 0; start < total; start += size) {
     const count = Math.min(size, total - start);
