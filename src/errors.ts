@@ -10,6 +10,8 @@ export type ErrorCode =
   | "picture"
   /** A weights file that is missing, damaged, or does not fit the graph. */
   | "weights"
+  /** A model file that is missing, damaged, or made of what is not supported. */
+  | "model"
   /** An array (.npy) file or a tensor with the wrong shape, type or contents. */
   | "array"
   /** A GPU buffer of the caller's that is too small, of another device, destroyed, or lacks a usage. */
