@@ -37,7 +37,8 @@ export interface ModelSource {
   /** float32 tensors by name; int64 ones where they are plain lists. */
   readonly initializers: Iterable<readonly [name: string, tensor: Tensor | readonly number[]]>;
   readonly inputs: Iterable<readonly [name: string, shape: OpenShape]>;
-  readonly outputs: Iterable<readonly [name: string, shape: OpenShape]>;
+  /** Null for a shape that is left to whoever reads it. */
+  readonly outputs: Iterable<readonly [name: string, shape: OpenShape | null]>;
 }
 
 export function encodeModel(source: ModelSource): Uint8Array {
@@ -102,11 +103,12 @@ function writeTensor(proto: BinaryWriter, name: string, tensor: Tensor | readonl
   if (isFloat) proto.tag(9, WireType.LengthDelimited).bytes(bytesFromFloats(tensor.data));
 }
 
-function writeValueInfo(proto: BinaryWriter, name: string, shape: OpenShape): void {
+function writeValueInfo(proto: BinaryWriter, name: string, shape: OpenShape | null): void {
   proto.tag(1, WireType.LengthDelimited).string(name);
   nested(proto, 2, (type) =>
     nested(type, 1, (tensor) => {
       tensor.tag(1, WireType.Varint).int32(dataTypes.f32);
+      if (!shape) return;
       nested(tensor, 2, (dimensions) => {
         for (const extent of shape) {
           nested(dimensions, 1, (dimension) =>

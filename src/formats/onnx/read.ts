@@ -71,7 +71,7 @@ export class OnnxFile {
   /** Extents that the file leaves open are named as in it, or by the input and axis. */
   readonly inputs: readonly GraphInput[];
   readonly outputs: readonly ValueId[];
-  /** The extent that may stay open, if there is one: the first of some input. */
+  /** The extent that may stay open, if there is one: the first of some input, or any. */
   readonly batch: string | undefined;
   private readonly size: number;
   private readonly proto: ModelProto;
@@ -88,7 +88,9 @@ export class OnnxFile {
     this.proto = proto;
     this.inputs = inputs;
     this.outputs = proto.graph.outputs.map((output) => output.name);
-    this.batch = inputs.map(({ shape: [first] }) => first).find((extent) => typeof extent === "string");
+    const open = (extents: readonly (number | string | undefined)[]) =>
+      extents.find((each) => typeof each === "string");
+    this.batch = open(inputs.map(({ shape: [first] }) => first)) ?? open(inputs.flatMap(({ shape }) => shape));
     this.opset = this.checkOpset();
     this.checkNodes();
   }
@@ -184,9 +186,7 @@ export class OnnxFile {
     const translation = new Translation(this.name, this.opset, batches, folding, names);
     const { values } = translation;
     for (const input of inputs) {
-      const shapes = batches.map((batch) =>
-        input.shape.map((extent) => (extent === BATCH ? batch : (extent))),
-      );
+      const shapes = batches.map((batch) => input.shape.map((extent) => (extent === BATCH ? batch : extent)));
       values.set(input.name, { kind: "computed", id: input.name, shapes });
     }
     for (const tensor of initializers) {

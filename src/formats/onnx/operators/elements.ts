@@ -3,7 +3,7 @@
 import type { Op } from "../../../graph/ops.ts";
 import { type BinaryFunction } from "../../../graph/ops/binary.ts";
 import type { PlainFunction } from "../../../graph/ops/unary.ts";
-import { elementCount, type Shape } from "../../../graph/tensor.ts";
+import { elementCount, sameShape, type Shape } from "../../../graph/tensor.ts";
 import { reshaped } from "../constants.ts";
 import { type Computed, type Layer, rankOf, type Value } from "../layer.ts";
 import { elementType, type ElementType, isFloat, typeName } from "../tensor.ts";
@@ -101,45 +101,49 @@ const calculations: Partial<Record<BinaryFunction, (x: number, y: number) => num
 /** A function of two elements. Before operator set 7 broadcasting is asked for, and only ever of the second. */
 export function binary(name: BinaryFunction): (layer: Layer) => Value {
   return (layer) => {
-    const { attributes, opset } = layer;
+    const { opset } = layer;
     ignoreConsumedInputs(layer);
     const [a, b] = [layer.input(0), layer.input(1)];
-    const spread = opset < 7 ? spreadShape(layer, a, b, attributes.flag("broadcast")) : undefined;
+    const behind = opset < 7 ? axesBehind(layer, a, b) : 0;
+    const withAxes = (shape: Shape): Shape => [...shape, ...new Array<number>(behind).fill(1)];
     const calculate = calculations[name];
     if (a.kind === "constant" && b.kind === "constant" && calculate) {
       if (a.type !== b.type) layer.refuse(`its inputs are of types ${a.type} and ${b.type}`, "correct the model");
-      return layer.folding.binary(layer.name, a, spread ? reshaped(b, spread) : b, calculate);
+      return layer.folding.binary(layer.name, a, reshaped(b, withAxes(b.shape)), calculate);
     }
     // An exponent may be an integer.
     if (name === "pow" && b.kind === "constant" && !isFloat(b.type) && b.variants.length === 1) {
-      const exponent = layer.given("exponent", spread ?? b.shape, Float32Array.from(b.variants[0]));
-      layer.optional(1);
+      const exponent = layer.given("exponent", withAxes(b.shape), Float32Array.from(b.variants[0]));
       return layer.output({ type: "binary", function: name }, [layer.operand(0), exponent]);
     }
     const operands = [layer.operand(0), layer.operand(1)];
-    if (spread) operands[1] = layer.part("spread", { type: "reshape", form: "shape", shape: spread }, [operands[1]]);
+    if (behind > 0) {
+      const axes = Array.from({ length: behind }, (_, index) => rankOf(b) + index);
+      operands[1] = layer.part("spread", { type: "reshape", form: "unsqueeze", axes }, [operands[1]]);
+    }
     return layer.output({ type: "binary", function: name }, operands);
   };
 }
 
 /**
- * The shape as which the second operand is broadcast by today's rule, where an old file lays it along the first's axes
- * from `axis` on (the last ones unless given); undefined where it needs no other.
+ * How many axes of 1 the second operand gets behind its own, where an old file lays it along the first's axes from
+ * `axis` on (the last ones unless given) and today's rule is to align the last.
  */
-function spreadShape(layer: Layer, a: Value, b: Value, broadcast: boolean): Shape | undefined {
+function axesBehind(layer: Layer, a: Value, b: Value): number {
+  const broadcast = layer.attributes.flag("broadcast");
   const axis = layer.attributes.optional("axis", "int");
-  const [rankA, rankB] = [rankOf(a), rankOf(b)];
-  const shapeB = layer.extents(b, 0);
+  const [shapesA, shapesB] = [a, b].map((value) => (value.kind === "constant" ? [value.shape] : value.shapes));
   if (!broadcast) {
-    const same = rankA === rankB && layer.extents(a, 0).join() === shapeB.join();
+    const same = shapesA.every((shape, batch) => sameShape(shape, shapesB[batch] ?? shapesB[0]));
     if (!same) layer.refuse("its inputs differ in shape and it doesn't broadcast", "correct the model");
-    return undefined;
+    return 0;
   }
-  if (axis === undefined || elementCount(shapeB) === 1) return undefined;
+  const [rankA, rankB] = [rankOf(a), rankOf(b)];
+  if (axis === undefined || elementCount(shapesB[0]) === 1) return 0;
   const from = axis < 0 ? axis + rankA : axis;
   const behind = rankA - rankB - from;
   if (from < 0 || behind < 0) layer.refuse(`its axis ${axis} doesn't fit its inputs`, "correct the model");
-  return [...shapeB, ...new Array<number>(behind).fill(1)];
+  return behind;
 }
 
 /** Sum, Max and Min of any number of values. Before operator set 8 they are of one shape. */
