@@ -219,6 +219,7 @@ async function classifyRest(
       batch: options.batch,
       memory: options.memory,
       pictures: own.length,
+      tuning: options.tuning,
     },
     context,
   );
