@@ -26,6 +26,8 @@ export type ErrorCode =
   | "gpu"
   /** A file could not be written (disk full, no permission). */
   | "write"
+  /** Labels of pictures, or what an evaluation left behind, that are missing, damaged, or do not fit. */
+  | "evaluation"
   /** A download failed. */
   | "download"
   /** A check was made and failed. */
@@ -55,6 +57,8 @@ export class EngineError extends Error implements Concern {
   readonly code: ErrorCode;
   /** What the error is about: a file, a layer, an option, a device. */
   readonly subject: string;
+  /** What is wrong with it. */
+  readonly problem: string;
   /** How the caller can mend it. */
   readonly remedy: string;
   declare readonly layer?: string;
@@ -70,6 +74,7 @@ export class EngineError extends Error implements Concern {
     super(`${subject}: ${problem}; ${remedy}`.replace(/\s*\n\s*/g, " "), cause === undefined ? {} : { cause });
     this.code = code;
     this.subject = subject;
+    this.problem = problem;
     this.remedy = remedy;
     this.concerning(concern);
   }

@@ -16,7 +16,9 @@ export interface ReferenceClassifierOptions {
 
 export class ReferenceClassifier implements Classifier<RgbImage> {
   readonly crops: number;
+  readonly picturesTogether = 1;
   readonly picturesUnderWay = 1;
+  readonly preparation = { kind: "picture" } as const;
   private readonly models: readonly Model[];
   private readonly protocol: Protocol;
   private readonly input: ReturnType<typeof inputOf>;

@@ -1,18 +1,12 @@
 /** `evaluate --compare`: what two evaluations of the same pictures agree in, and whether one is the better. */
 
 import { compareEvaluations, type Comparison, type ErrorComparison } from "../evaluate/compare.ts";
-import type { Evaluation } from "../evaluate/record.ts";
+import type { NamedEvaluation } from "../evaluate/merge.ts";
 import type { ErrorRate } from "../evaluate/statistics.ts";
 import { IMAGENET_LABELS } from "../labels/imagenet.ts";
 import { formatTable, plural, significant } from "./format.ts";
 import { exitStatus } from "./report.ts";
 import type { Terminal } from "./terminal.ts";
-
-/** An evaluation, and the file that it was read from. */
-export interface NamedEvaluation {
-  readonly name: string;
-  readonly evaluation: Evaluation;
-}
 
 /** How many pictures people are shown; programs get all. */
 const SHOWN = 20;

@@ -10,6 +10,7 @@ const run: EvaluationRun = {
   precision: "float32",
   backend: "webgpu",
   pictures: "d5".repeat(32),
+  total: 100,
 };
 
 export interface EvaluationChanges extends Partial<Omit<Evaluation, "run" | "pictures">> {
