@@ -9,10 +9,12 @@ import { loadTuning, saveTuning, tuningFolder } from "../../src/node/tuning-file
 import type { Verdict } from "../../src/tune/verdict.ts";
 import { freshSeed, uniform } from "../support/random.ts";
 
-const info = {
+const infoOf = (changes: Partial<GPUAdapterInfo> = {}) => ({ ...plainInfo, ...changes }) as GPUAdapterInfo;
+const plainInfo = {
   ...{ vendor: "maker", architecture: "software", device: "card", description: "card: driver 1.2.3" },
   ...{ subgroupMinSize: 8, subgroupMaxSize: 8, isFallbackAdapter: false },
-} as GPUAdapterInfo;
+};
+const info = infoOf();
 
 const verdict: Verdict = {
   problems: {
@@ -53,7 +55,7 @@ test("a verdict is found again, and another device's is not", async () => {
   expect(await loadTuning(info, folder)).toBeNull();
   const file = await saveTuning(info, verdict, folder);
   expect(await loadTuning(info, folder)).toMatchObject({ file, verdict });
-  expect(await loadTuning({ ...info, device: "another" }, folder)).toBeNull();
+  expect(await loadTuning(infoOf({ device: "another" }), folder)).toBeNull();
   expect(readdirSync(folder)).toEqual([path.basename(file)]);
 });
 
@@ -70,7 +72,7 @@ test("what was known before of other problems and plans is kept", async () => {
 });
 
 test("an older verdict that no longer fits is replaced", async () => {
-  await saveTuning({ ...info, description: "card: driver 1.0.0" }, verdict, folder);
+  await saveTuning(infoOf({ description: "card: driver 1.0.0" }), verdict, folder);
   expect(await ignored()).toBe("it was made with another driver");
   await saveTuning(info, { problems: {}, plans: {} }, folder);
   expect(await loadTuning(info, folder)).toMatchObject({ verdict: { problems: {}, plans: {} } });
@@ -97,7 +99,7 @@ describe("a file that does not fit is ignored", () => {
   ])("made with another %s", async (name, why) => {
     change(({ key }) => (key[name] = "other"));
     expect(await ignored()).toBe(why);
-    change(({ key }) => delete key[name]);
+    change(({ key }) => (key[name] = undefined));
     expect(await ignored()).toBe(why);
   });
 
