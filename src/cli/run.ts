@@ -14,7 +14,7 @@ import { openEngine } from "./engine.ts";
 import { formatBytes, formatTable } from "./format.ts";
 import { checkInputName, googLeNetFor } from "./inputs.ts";
 import { requireMemory } from "./memory.ts";
-import { nearNames } from "./near-names.ts";
+import { nearNames } from "../labels/near-names.ts";
 import type { NetworkOptions, Pair } from "./options.ts";
 import { errorLine, exitStatus } from "./report.ts";
 import { trainedWeights } from "./weights-choice.ts";

@@ -16,6 +16,7 @@ import { isSeedSource, parseSeed, seededWeights } from "../weights/seed.ts";
 import { writeFileAtomically } from "./atomic-write.ts";
 import { describeSystemError, systemErrorCode } from "./system-errors.ts";
 
+/** A format of weights files. */
 export type WeightsFormat = "safetensors" | "caffemodel";
 
 /** Where weights came from. */

@@ -24,6 +24,7 @@ import {
 } from "./plan.ts";
 import { placeValues } from "./place.ts";
 
+/** How a graph is planned. */
 export interface PlanOptions {
   /**
    * Whether ReLUs are fused and concats written in place (the default). Without it every blob of the graph is in

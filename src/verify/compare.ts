@@ -21,6 +21,7 @@ export function tolerancesOf({ tolerance }: Pick<Plan, "tolerance">): Tolerances
   return tolerance <= plainTolerance ? tolerances : widestTolerances;
 }
 
+/** How far a blob is from what it should be. */
 export interface BlobVerdict {
   readonly blob: ValueId;
   /** The expected shape. */

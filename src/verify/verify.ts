@@ -20,6 +20,7 @@ import {
 /** Blobs by name. */
 export type Blobs = ReadonlyMap<ValueId, Tensor>;
 
+/** Where blobs are computed, and which. */
 export interface WebgpuBlobsOptions extends Pick<PlanOptions, "choices"> {
   readonly device: GPUDevice;
   readonly kernels: KernelSource;
@@ -63,6 +64,7 @@ export async function webgpuBlobs(
   return { blobs, allowed };
 }
 
+/** How far all blobs are from what they should be. */
 export interface Verification {
   /** A verdict on each expected blob, in the graph's order. */
   readonly verdicts: readonly BlobVerdict[];
