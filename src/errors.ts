@@ -29,6 +29,8 @@ export type ErrorCode =
   | "gpu"
   /** A file could not be written (disk full, no permission). */
   | "write"
+  /** Labels of pictures, or what an evaluation left behind, that are missing, damaged, or do not fit. */
+  | "evaluation"
   /** A download failed. */
   | "download"
   /** A check was made and failed. */
@@ -59,6 +61,8 @@ export class EngineError extends Error implements Concern {
   readonly code: ErrorCode;
   /** What the error is about: a file, a layer, an option, a device. */
   readonly subject: string;
+  /** What is wrong with it. */
+  readonly problem: string;
   /** How the caller can mend it. */
   readonly remedy: string;
   declare readonly layer?: string;
@@ -79,6 +83,7 @@ export class EngineError extends Error implements Concern {
     super(`${subject}: ${problem}; ${remedy}`.replace(/\s*\n\s*/g, " "), cause === undefined ? {} : { cause });
     this.code = code;
     this.subject = subject;
+    this.problem = problem;
     this.remedy = remedy;
     this.concerning(concern);
     const [kind, name] = kinds[code];
@@ -155,6 +160,11 @@ export abstract class WriteError extends EngineError {
   declare readonly code: "write";
 }
 
+/** Labels of pictures, or what an evaluation left behind, that are missing, damaged, or do not fit. */
+export abstract class EvaluationError extends EngineError {
+  declare readonly code: "evaluation";
+}
+
 /** A download failed. */
 export abstract class DownloadError extends EngineError {
   declare readonly code: "download";
@@ -179,6 +189,7 @@ const kinds = {
   "out-of-memory": [OutOfMemoryError, "OutOfMemoryError"],
   gpu: [GpuError, "GpuError"],
   write: [WriteError, "WriteError"],
+  evaluation: [EvaluationError, "EvaluationError"],
   download: [DownloadError, "DownloadError"],
   check: [CheckError, "CheckError"],
 } as const satisfies Record<ErrorCode, readonly [abstract new (...parts: never) => EngineError, string]>;

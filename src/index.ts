@@ -30,6 +30,7 @@ export {
   DownloadError,
   EngineError,
   type ErrorCode,
+  EvaluationError,
   GpuError,
   GraphError,
   ModelError,
@@ -74,6 +75,7 @@ export {
   weightBytes,
 } from "./plan/plan.ts";
 export { largestBatch, planGraph, type PlanOptions } from "./plan/planner.ts";
+export { type Choices, type Decision, type PlanChoice, planKey } from "./plan/choices.ts";
 
 // Where: a session runs the graph on a device, the caller's or one that openDevice opens.
 export { adapterName, limitsOf, limitsOfAdapter, openDevice } from "./webgpu/device.ts";
@@ -90,6 +92,10 @@ export {
   type SessionOptions,
   type StreamOptions,
 } from "./webgpu/session.ts";
+
+// Which algorithms are fastest on a device: choices for a session's options.
+export { tune, type TunedNetwork, type TuneOptions, type Tuning } from "./tune/tune.ts";
+export { choicesOf, readVerdict, type Verdict } from "./tune/verdict.ts";
 
 // Pictures to probabilities: crops, ensembles, streams.
 export { DEFAULT_MEMORY } from "./classify/batches.ts";

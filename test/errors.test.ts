@@ -18,6 +18,7 @@ const classes = {
   "out-of-memory": engine.OutOfMemoryError,
   gpu: engine.GpuError,
   write: engine.WriteError,
+  evaluation: engine.EvaluationError,
   download: engine.DownloadError,
   check: engine.CheckError,
 } satisfies Record<ErrorCode, abstract new (...parts: never) => EngineError>;

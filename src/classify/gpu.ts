@@ -9,9 +9,10 @@ import type { ValueId } from "../graph/graph.ts";
 import { inferShapesForBatch } from "../graph/graph.ts";
 import type { Model } from "../graph/model.ts";
 import { elementCount } from "../graph/tensor.ts";
-import { cropCount, cropsOf, type Protocol } from "../image/crops.ts";
+import { cropCount, type Protocol } from "../image/crops.ts";
+import { prepareBy, type SamplingPreparation } from "../image/preparation.ts";
 import type { RgbImage } from "../image/resize.ts";
-import { sampleCrops, type Sampling } from "../image/sampling.ts";
+import type { Sampling } from "../image/sampling.ts";
 import type { PlanLimits } from "../plan/limits.ts";
 import { bytesPerElement } from "../plan/plan.ts";
 import type { PlanOptions } from "../plan/planner.ts";
@@ -83,8 +84,8 @@ export class GpuClassifier implements Classifier<Sampling> {
   readonly crops: number;
   /** Crops that are computed at once. */
   readonly batch: number;
+  readonly preparation: SamplingPreparation;
   private readonly device: GPUDevice;
-  private readonly protocol: Protocol;
   private readonly input: ReturnType<typeof inputOf>;
   private readonly batching: Batching;
   private readonly sessions: readonly Session[];
@@ -107,9 +108,9 @@ export class GpuClassifier implements Classifier<Sampling> {
     parts: { batching: Batching; batch: number; sessions: readonly Session[]; cutter: CropCutter; buffers: Buffers },
   ) {
     this.device = device;
-    this.protocol = protocol;
     this.crops = cropCount(protocol);
     this.input = inputOf(models);
+    this.preparation = { kind: "sampling", protocol, side: this.input.side };
     this.outputs = models.map(outputsOf);
     this.batch = parts.batch;
     this.batching = parts.batching;
@@ -180,6 +181,10 @@ export class GpuClassifier implements Classifier<Sampling> {
     }
   }
 
+  get picturesTogether(): number {
+    return this.batching.pictures;
+  }
+
   get picturesUnderWay(): number {
     return underWay * this.batching.pictures;
   }
@@ -191,7 +196,7 @@ export class GpuClassifier implements Classifier<Sampling> {
   }
 
   prepare(image: RgbImage): Sampling {
-    return sampleCrops(image, cropsOf(this.protocol, image, this.input.side), this.input.side);
+    return prepareBy(this.preparation, image);
   }
 
   async *classify<Item>(

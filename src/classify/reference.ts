@@ -18,7 +18,9 @@ export interface ReferenceClassifierOptions {
 /** Classifies pictures on the CPU, slowly: what the GPU is held against. */
 export class ReferenceClassifier implements Classifier<RgbImage> {
   readonly crops: number;
+  readonly picturesTogether = 1;
   readonly picturesUnderWay = 1;
+  readonly preparation = { kind: "picture" } as const;
   private readonly models: readonly Model[];
   private readonly protocol: Protocol;
   private readonly input: ReturnType<typeof inputOf>;

@@ -3,6 +3,7 @@
 import type { ValueId } from "../graph/graph.ts";
 import type { Shape } from "../graph/tensor.ts";
 import type { Range } from "./arena.ts";
+import type { Decision } from "./choices.ts";
 
 /** Where a value lies: `shape` elements in C order, but each image `stride` elements after the one before it. */
 export interface View {
@@ -116,6 +117,8 @@ export interface Plan {
   readonly slots: readonly Range[];
   readonly parameters: readonly PackedParameter[];
   readonly steps: readonly Step[];
+  /** Which algorithm computes each layer, in the order of the steps. */
+  readonly decisions: readonly Decision[];
   /** How far its values may lie from the exact ones, in parts of their largest magnitude. */
   readonly tolerance: number;
   /** What every layer's output would take if each had memory of its own. */
