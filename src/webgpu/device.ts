@@ -2,6 +2,7 @@
 
 import { EngineError } from "../errors.ts";
 import { type PlanLimits, planLimitNames } from "../plan/limits.ts";
+import { describe } from "./batches.ts";
 import { gpuError } from "./errors.ts";
 
 /** Features that the engine uses where the adapter has them. */
@@ -16,6 +17,14 @@ const wantedFeatures: readonly GPUFeatureName[] = ["timestamp-query", "subgroups
  */
 export async function openDevice(given?: GPUAdapter): Promise<GPUDevice> {
   const adapter = given ?? (await requestAdapter());
+  if (typeof (Object(adapter) as Partial<GPUAdapter>).requestDevice !== "function") {
+    throw new EngineError(
+      "usage",
+      "WebGPU adapter",
+      `it is ${describe(adapter)}`,
+      "give a GPUAdapter, or leave it out",
+    );
+  }
   try {
     return await adapter.requestDevice({
       requiredLimits: Object.fromEntries(planLimitNames.map((name) => [name, adapter.limits[name]])),

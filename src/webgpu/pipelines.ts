@@ -1,7 +1,9 @@
 /** Compiles kernels: one pipeline for each set of constants, whoever asks for it. */
 
+import { EngineError } from "../errors.ts";
 import type { Step } from "../plan/plan.ts";
 import { kernelNamed } from "../plan/registry.ts";
+import { describe } from "./batches.ts";
 import { shaderStageCompute } from "./constants.ts";
 import { gpuError, guarded } from "./errors.ts";
 import { type KernelSource, setTiles } from "./kernel_source.ts";
@@ -53,7 +55,7 @@ export class PipelineCache {
   }
 
   private async compile({ kernel, constants, tiles }: PipelineKey): Promise<GPUComputePipeline> {
-    const source = await this.source(kernel);
+    const source = await this.text(kernel);
     const module = await this.module(kernel, setTiles(kernel, source, tiles));
     try {
       return await this.device.createComputePipelineAsync({
@@ -64,6 +66,21 @@ export class PipelineCache {
     } catch (error) {
       throw gpuError(`kernel ${kernel}`, error instanceof Error ? error.message : String(error));
     }
+  }
+
+  private async text(kernel: string): Promise<string> {
+    const subject = `kernel ${kernel}`;
+    const remedy = "mend the function that was given as kernels";
+    let text: unknown;
+    try {
+      text = await this.source(kernel);
+    } catch (cause) {
+      if (cause instanceof EngineError) throw cause;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new EngineError("gpu", subject, `its text can't be had (${why})`, remedy, { cause });
+    }
+    if (typeof text !== "string") throw new EngineError("gpu", subject, `its text is ${describe(text)}`, remedy);
+    return text;
   }
 
   private module(kernel: string, code: string): Promise<GPUShaderModule> {

@@ -17,6 +17,7 @@ import type { ParameterBuffers } from "./parameters.ts";
 import { Patience } from "./patience.ts";
 import type { PipelineCache } from "./pipelines.ts";
 import { makeReadback, type Place, type Readback, readMapped, type Tap } from "./readback.ts";
+import { unshared } from "./shared_memory.ts";
 
 /** Told after each pipeline that is ready. */
 export type CompileProgress = (done: number, total: number) => void;
@@ -283,7 +284,7 @@ export class Program {
 
   private writeInputs(inputs: ReadonlyMap<ValueId, Float32Array>): void {
     for (const id of this.plan.inputs) {
-      const data = inputs.get(id)! as Float32Array<ArrayBuffer>;
+      const data = unshared(inputs.get(id)!);
       this.device.queue.writeBuffer(this.arena, this.plan.slots[this.plan.values[id].slot].offset, data);
     }
   }
