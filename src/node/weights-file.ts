@@ -1,7 +1,7 @@
 /** Weights files on disk: loading, describing and converting them. */
 
 import { createHash } from "node:crypto";
-import { readFile, realpath, stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { EngineError } from "../errors.ts";
 import { readCaffemodel } from "../formats/caffemodel.ts";
@@ -14,7 +14,7 @@ import { checkWeights, isAuxiliary } from "../weights/check.ts";
 import { recogniseWeights } from "../weights/recognise.ts";
 import { isSeedSource, parseSeed, seededWeights } from "../weights/seed.ts";
 import { writeFileAtomically } from "./atomic-write.ts";
-import { describeSystemError, systemErrorCode } from "./system-errors.ts";
+import { readWholeFile } from "./whole-file.ts";
 
 export type WeightsFormat = "safetensors" | "caffemodel";
 
@@ -55,8 +55,6 @@ interface WeightsFile {
   readonly types: readonly FloatType[];
 }
 
-/** No file of this network comes near; past it, Node could not read one anyway. */
-const MAX_FILE_BYTES = 2 ** 31 - 1;
 /** safetensors metadata entry with the network's name. */
 const MODEL_KEY = "model";
 
@@ -148,8 +146,7 @@ function formatOfExtension(path: string): WeightsFormat | null {
 }
 
 async function readWeightsFile(path: string): Promise<WeightsFile> {
-  const bytes = await readWholeFile(path);
-  if (bytes.length === 0) throw new EngineError("weights", path, "is empty", "fetch or convert the file again");
+  const bytes = await readWholeFile(path, "weights");
   switch (formatOfContents(bytes) ?? formatOfExtension(path)) {
     case "safetensors": {
       const { tensors, types, metadata } = readSafetensors(bytes, path);
@@ -180,30 +177,4 @@ function formatOfContents(bytes: Uint8Array): WeightsFormat | null {
 /** Caffe writes the network's name (field 1) or a layer (field 2 or 100) first. */
 function looksLikeCaffemodel(bytes: Uint8Array): boolean {
   return bytes[0] === 0x0a || bytes[0] === 0x12 || (bytes[0] === 0xa2 && bytes[1] === 0x06);
-}
-
-async function readWholeFile(path: string): Promise<Uint8Array> {
-  try {
-    const status = await stat(path);
-    if (status.isDirectory()) throw new EngineError("weights", path, "is a folder", "name a file in it");
-    // A pipe or a device might never end.
-    if (!status.isFile()) throw new EngineError("weights", path, "is not a regular file", "copy it into one");
-    if (status.size > MAX_FILE_BYTES) {
-      throw new EngineError("weights", path, `is too large (${status.size} bytes)`, "give GoogLeNet's weights");
-    }
-    return await readFile(path);
-  } catch (error) {
-    if (error instanceof EngineError) throw error;
-    if (systemErrorCode(error) === "ENOENT") {
-      throw new EngineError(
-        "weights",
-        path,
-        "there is no such file",
-        "check the path, or get BVLC's trained weights with: googlenet weights fetch",
-        { cause: error },
-      );
-    }
-    const { problem, remedy } = describeSystemError(error);
-    throw new EngineError("weights", path, `cannot be read: ${problem}`, remedy, { cause: error });
-  }
 }
