@@ -1,7 +1,7 @@
 /** Weights files on disk: loading, describing and converting them. */
 
 import { createHash } from "node:crypto";
-import { readFile, realpath, stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { EngineError } from "../errors.ts";
 import { writeCaffemodel } from "../formats/caffemodel-write.ts";
@@ -14,7 +14,7 @@ import { formatOfName, MODEL_KEY, readWeights, type WeightsContents, type Weight
 import { recogniseWeights } from "../weights/recognise.ts";
 import { isSeedSource, parseSeed, seededWeights } from "../weights/seed.ts";
 import { writeFileAtomically } from "./atomic-write.ts";
-import { describeSystemError, systemErrorCode } from "./system-errors.ts";
+import { readWholeFile } from "./whole-file.ts";
 
 /** Where weights came from. */
 export interface WeightsOrigin {
@@ -48,9 +48,6 @@ export interface WeightsDescription {
 interface WeightsFile extends WeightsContents {
   readonly bytes: Uint8Array;
 }
-
-/** No file of this network comes near; past it, Node could not read one anyway. */
-const MAX_FILE_BYTES = 2 ** 31 - 1;
 
 /**
  * Loads the weights that a network needs and checks that they fit it.
@@ -129,32 +126,6 @@ export async function convertWeights(input: string, output: string): Promise<{ r
 }
 
 async function readWeightsFile(path: string): Promise<WeightsFile> {
-  const bytes = await readWholeFile(path);
+  const bytes = await readWholeFile(path, "weights");
   return { ...readWeights(bytes, path), bytes };
-}
-
-async function readWholeFile(path: string): Promise<Uint8Array> {
-  try {
-    const status = await stat(path);
-    if (status.isDirectory()) throw new EngineError("weights", path, "is a folder", "name a file in it");
-    // A pipe or a device might never end.
-    if (!status.isFile()) throw new EngineError("weights", path, "is not a regular file", "copy it into one");
-    if (status.size > MAX_FILE_BYTES) {
-      throw new EngineError("weights", path, `is too large (${status.size} bytes)`, "give GoogLeNet's weights");
-    }
-    return await readFile(path);
-  } catch (error) {
-    if (error instanceof EngineError) throw error;
-    if (systemErrorCode(error) === "ENOENT") {
-      throw new EngineError(
-        "weights",
-        path,
-        "there is no such file",
-        "check the path, or get BVLC's trained weights with: googlenet weights fetch",
-        { cause: error },
-      );
-    }
-    const { problem, remedy } = describeSystemError(error);
-    throw new EngineError("weights", path, `cannot be read: ${problem}`, remedy, { cause: error });
-  }
 }
