@@ -9,9 +9,10 @@ import type { ValueId } from "../graph/graph.ts";
 import { inferShapesForBatch } from "../graph/graph.ts";
 import type { Model } from "../graph/model.ts";
 import { elementCount } from "../graph/tensor.ts";
-import { cropCount, cropsOf, type Protocol } from "../image/crops.ts";
+import { cropCount, type Protocol } from "../image/crops.ts";
+import { prepareBy, type SamplingPreparation } from "../image/preparation.ts";
 import type { RgbImage } from "../image/resize.ts";
-import { sampleCrops, type Sampling } from "../image/sampling.ts";
+import type { Sampling } from "../image/sampling.ts";
 import type { PlanLimits } from "../plan/limits.ts";
 import { bytesPerElement } from "../plan/plan.ts";
 import type { PlanOptions } from "../plan/planner.ts";
@@ -34,6 +35,7 @@ import { MeanProbabilities, meanOf } from "./mean.ts";
 /** Groups of pictures under way: one is computed while the next is uploaded. */
 const underWay = 2;
 
+/** Where and how pictures are classified. */
 export interface GpuClassifierOptions extends PlanOptions {
   /** It stays the caller's. */
   readonly device: GPUDevice;
@@ -76,12 +78,13 @@ interface Buffers {
   readonly results: GPUBuffer;
 }
 
+/** Classifies pictures by crops and ensembles on the GPU. */
 export class GpuClassifier implements Classifier<Sampling> {
   readonly crops: number;
   /** Crops that are computed at once. */
   readonly batch: number;
+  readonly preparation: SamplingPreparation;
   private readonly device: GPUDevice;
-  private readonly protocol: Protocol;
   private readonly input: ReturnType<typeof inputOf>;
   private readonly batching: Batching;
   private readonly sessions: readonly Session[];
@@ -104,9 +107,9 @@ export class GpuClassifier implements Classifier<Sampling> {
     parts: { batching: Batching; batch: number; sessions: readonly Session[]; cutter: CropCutter; buffers: Buffers },
   ) {
     this.device = device;
-    this.protocol = protocol;
     this.crops = cropCount(protocol);
     this.input = inputOf(models);
+    this.preparation = { kind: "sampling", protocol, side: this.input.side };
     this.outputs = models.map(outputsOf);
     this.batch = parts.batch;
     this.batching = parts.batching;
@@ -123,11 +126,13 @@ export class GpuClassifier implements Classifier<Sampling> {
    *
    * @example
    * ```ts
-   * using classifier = await GpuClassifier.create([{ graph: googLeNet(), weights }], {
-   *   device,
-   *   kernels,
-   *   protocol: "crops144",
-   * });
+   * import { GpuClassifier, topK } from "googlenet-wgsl";
+   * import { kernels } from "googlenet-wgsl/kernels";
+   * import { decodeImage, openGpu, openModel } from "googlenet-wgsl/node";
+   *
+   * const { device } = await openGpu();
+   * const models = [await openModel("googlenet")];
+   * using classifier = await GpuClassifier.create(models, { device, kernels, protocol: "crops144" });
    * const picture = classifier.prepare(await decodeImage("cat.jpg"));
    * for await (const { classification } of classifier.classify([picture], (each) => each)) {
    *   console.log(topK(classification!.probabilities.prob, 5));
@@ -172,6 +177,10 @@ export class GpuClassifier implements Classifier<Sampling> {
     }
   }
 
+  get picturesTogether(): number {
+    return this.batching.pictures;
+  }
+
   get picturesUnderWay(): number {
     return underWay * this.batching.pictures;
   }
@@ -183,7 +192,7 @@ export class GpuClassifier implements Classifier<Sampling> {
   }
 
   prepare(image: RgbImage): Sampling {
-    return sampleCrops(image, cropsOf(this.protocol, image, this.input.side), this.input.side);
+    return prepareBy(this.preparation, image);
   }
 
   async *classify<Item>(
@@ -208,6 +217,7 @@ export class GpuClassifier implements Classifier<Sampling> {
     for (const buffer of [this.buffers.crops, this.buffers.results, ...this.idle.splice(0)]) buffer.destroy();
   }
 
+  /** As `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -27,10 +27,12 @@ import { type Rectangle, resample, resamplePlanes, type RgbImage, type Size } fr
  *   the centre, and the square itself resized; and the mirrors of these six.
  */
 export const PROTOCOLS = [...RECIPES, "crops10", "crops144"] as const;
+/** How a picture is looked at, one of PROTOCOLS. */
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** How many crops there may be of a picture. */
 export const CROP_COUNTS = [1, 10, 144] as const;
+/** A number of crops that some protocol has. */
 export type CropCount = (typeof CROP_COUNTS)[number];
 
 /** A view of a picture. All in whole pixels: no rounding is left to whoever cuts it. */

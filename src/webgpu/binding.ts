@@ -99,6 +99,7 @@ export class IoBinding implements Disposable {
     for (const { lease } of this.parts) lease.release();
   }
 
+  /** As `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -26,12 +26,15 @@ import { Turns } from "./turns.ts";
  */
 const underWay = 3;
 
+/** Where and how a session runs. */
 export interface SessionOptions extends DeploymentOptions {
   /**
-   * The device, which stays the caller's; or a function that opens one. The function is called at once, and again at
+   * The device; or a function that opens one, such as `openDevice`. The function is called at once, and again at
    * the first call after its device was lost: what was under way then rejects, and the session carries on.
    */
   readonly device: GPUDevice | (() => GPUDevice | Promise<GPUDevice>);
+  /** Whether the device goes with the session: `dispose` destroys it. Unless given it stays the caller's. */
+  readonly ownsDevice?: boolean;
   /** The batch size to compile for at once; others are compiled when they first come. 1 unless given. */
   readonly batch?: number;
   /** Told after each pipeline that is ready, while the session is made. */
@@ -40,6 +43,7 @@ export interface SessionOptions extends DeploymentOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What one call of `run` gives back, and how it is followed and given up. */
 export interface RunOptions {
   /** The blobs to give back, any that the plan leaves in memory at some time; the graph's outputs unless given. */
   readonly outputs?: readonly ValueId[];
@@ -49,11 +53,13 @@ export interface RunOptions {
   readonly onProgress?: (images: number, of: number) => void;
 }
 
+/** What `stream` gives back, and how far it runs ahead. */
 export interface StreamOptions extends Pick<RunOptions, "outputs" | "signal"> {
   /** Inputs under way or waiting to be fetched at once, at most. 3 unless given. */
   readonly depth?: number;
 }
 
+/** How large the batch in the caller's buffers is. */
 export interface EncodeOptions {
   /** Images of the inputs; as many as the session was made for unless given. */
   readonly batch?: number;
@@ -62,6 +68,7 @@ export interface EncodeOptions {
 /** Blobs by name. */
 export type Outputs = Record<ValueId, Tensor>;
 
+/** A network on a device, ready to run batches of any size, from any number of callers at once. */
 export class Session implements Disposable {
   readonly graph: Graph;
   private readonly model: Model;
@@ -86,7 +93,8 @@ export class Session implements Disposable {
    *
    * @example
    * ```ts
-   * const session = await Session.create(model, { device, kernels });
+   * using session = await Session.create(model, { device, kernels, batch: 8 });
+   * console.log(session.inputNames, session.outputNames);
    * ```
    */
   static create(model: Model, options: SessionOptions): Promise<Session>;
@@ -162,7 +170,8 @@ export class Session implements Disposable {
    *
    * @example
    * ```ts
-   * const { prob } = await session.run({ data: { shape: [1, 3, 224, 224], data } });
+   * const { prob } = await session.run({ data: { shape: [1, 3, 224, 224], data } }, { signal: AbortSignal.timeout(1000) });
+   * console.log(prob.shape, prob.data);
    * ```
    */
   async run(inputs: Inputs, options: RunOptions = {}): Promise<Outputs> {
@@ -249,12 +258,13 @@ export class Session implements Disposable {
     });
   }
 
-  /** Lets go of every buffer. Calls still waiting reject; the device stays the caller's. */
+  /** Lets go of every buffer, and of the device where the session owns it. Calls still waiting reject. */
   dispose(): void {
     this.disposed = true;
-    this.deployment.dispose();
+    this.abandon(this.deployment);
   }
 
+  /** As `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -303,11 +313,19 @@ export class Session implements Disposable {
   }
 
   private async recover(open: () => GPUDevice | Promise<GPUDevice>): Promise<Deployment> {
-    const device = await openDevice(open);
-    if (this.disposed) throw sessionDisposed();
-    this.deployment.dispose();
-    this.deployment = new Deployment(device, this.model, this.options);
-    return this.deployment;
+    const deployment = new Deployment(await openDevice(open), this.model, this.options);
+    if (this.disposed) {
+      this.abandon(deployment);
+      throw sessionDisposed();
+    }
+    this.abandon(this.deployment);
+    this.deployment = deployment;
+    return deployment;
+  }
+
+  private abandon(deployment: Deployment): void {
+    deployment.dispose();
+    if (this.options.ownsDevice === true) deployment.device.destroy();
   }
 }
 

@@ -1,4 +1,4 @@
-/** Numbers as the page shows them: three digits, whatever their size. */
+/** Numbers as pages show them: three digits, whatever their size. */
 
 const threeDigits = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
