@@ -7,6 +7,7 @@ import type { Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
 import { openGpu } from "../node/dawn.ts";
+import { checkInputs } from "../webgpu/batches.ts";
 import { Session } from "../webgpu/session.ts";
 import { abortable, type Context } from "./context.ts";
 import type { Backend, NetworkOptions } from "./options.ts";
@@ -54,9 +55,9 @@ function cpuEngine(graph: Graph, weights: Weights, { signal }: Context): Engine 
     adapter: processorName(),
     prepare: () => Promise.resolve(),
     async run(inputs) {
-      const batch = Object.values(inputs)[0].shape[0];
-      const shaped = inferShapesForBatch(graph, batch);
-      return Object.fromEntries(await runReference(shaped, weights, new Map(Object.entries(inputs)), { signal }));
+      const { images, tensors } = checkInputs(graph, inputs);
+      const shaped = inferShapesForBatch(graph, images);
+      return Object.fromEntries(await runReference(shaped, weights, tensors, { signal }));
     },
     [Symbol.dispose]: () => undefined,
   };

@@ -11,6 +11,7 @@ import type { PlanVariant, ProblemVerdict } from "../tune/verdict.ts";
 import type { Context } from "./context.ts";
 import { formatBytes, formatTable, formatTime, significant } from "./format.ts";
 import type { NetworkOptions } from "./options.ts";
+import { describeVariant } from "./plan-choice.ts";
 import { exitStatus } from "./report.ts";
 import { anyWeights } from "./weights-choice.ts";
 
@@ -141,13 +142,4 @@ function planRow(variant: PlanVariant, chosen: boolean): (string | number)[] {
     formatTime(microseconds / 1000),
     chosen ? "chosen" : "",
   ];
-}
-
-/** `tuned, convolutions merged, 8.4 MB more scratch memory` */
-export function describeVariant({ tuned, merge, workspace }: PlanVariant): string {
-  const parts = [tuned ? "tuned" : "by default"];
-  if (merge !== undefined) parts.push(merge ? "convolutions merged" : "convolutions apart");
-  if (workspace === false) parts.push("no scratch memory");
-  if (typeof workspace === "number") parts.push(`up to ${formatBytes(workspace)} more scratch memory`);
-  return parts.join(", ");
 }

@@ -5,7 +5,7 @@ import type { Step } from "../plan/plan.ts";
 import { kernelNamed } from "../plan/registry.ts";
 import { describe } from "./batches.ts";
 import { shaderStageCompute } from "./constants.ts";
-import { gpuError } from "./errors.ts";
+import { gpuError, guarded } from "./errors.ts";
 import { type KernelSource, setTiles } from "./kernel_source.ts";
 
 /** What of a step its pipeline depends on. */
@@ -93,10 +93,14 @@ export class PipelineCache {
   }
 
   private async compileModule(kernel: string, code: string): Promise<GPUShaderModule> {
-    const module = this.device.createShaderModule({ label: kernel, code });
+    // What is wrong is a device error besides; the messages say where.
+    const { value: module, checked } = guarded(this.device, `kernel ${kernel}`, () =>
+      this.device.createShaderModule({ label: kernel, code }),
+    );
     const { messages } = await module.getCompilationInfo();
     const [message] = messages.filter(({ type }) => type === "error");
     if (message) throw gpuError(`kernel ${kernel}.wgsl:${message.lineNum}:${message.linePos}`, message.message);
+    await checked;
     return module;
   }
 }

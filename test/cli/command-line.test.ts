@@ -7,7 +7,7 @@ import { errorLine, statusOf } from "../../src/cli/report.ts";
 import { EngineError } from "../../src/errors.ts";
 import { googlenet, MAIN, NO_ADAPTER, weightsAreDownloaded } from "./googlenet.ts";
 
-const COMMANDS = ["demo", "classify", "evaluate", "run", "verify", "plan", "bench", "profile", "devices", "weights"];
+const COMMANDS = ["demo", "classify", "evaluate", "run", "verify", "plan", "bench", "profile", "devices", "tune", "weights"];
 
 /** Command line, and what the error line has to say. */
 const WRONG: readonly [string, RegExp][] = [
@@ -40,7 +40,6 @@ const WRONG: readonly [string, RegExp][] = [
   ["bench --adapter X --backend cpu", /--adapter: it conflicts with --backend cpu/],
   ["--adapter X --backend cpu", /--adapter: it conflicts with --backend cpu/],
   ["classify - -", /-: standard input is given twice; give it once/],
-  ["tune", /tune: this command is not there yet/],
   ["evaluate", /evaluate: there is nothing to do; name a folder, or give --merge or --compare/],
   ["evaluate folder --merge a b", /evaluate: FOLDER and --merge are given; give one of them/],
   ["evaluate --merge a b --compare c d", /evaluate: --merge and --compare are given/],
