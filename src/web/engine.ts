@@ -5,7 +5,7 @@
 
 import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
-import { inferShapesForBatch } from "../graph/graph.ts";
+import type { ValueId } from "../graph/graph.ts";
 import { elementCount, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import { INPUT_SIDE, preprocess } from "../image/preprocess.ts";
@@ -19,6 +19,11 @@ import { runTimed, type TimedRun } from "./timed-run.ts";
 export type Heads = "main" | "all";
 
 const INPUT_SHAPE = [1, 3, INPUT_SIDE, INPUT_SIDE] as const;
+
+export interface Labelling extends Omit<TimedRun, "blobs"> {
+  readonly probabilities: Float32Array;
+  readonly blob?: Tensor;
+}
 
 export class Engine {
   private readonly gpu: Gpu;
@@ -41,8 +46,12 @@ export class Engine {
     Object.assign(this, { weights, heads, labeller });
   }
 
-  /** Labels a picture, or the last one again. */
-  async classify(picture?: RgbImage): Promise<TimedRun> {
+  /**
+   * Labels a picture, or the last one again.
+   *
+   * @param blob another blob to read in the same run, if the session that labels keeps it
+   */
+  async classify(picture?: RgbImage, blob?: ValueId): Promise<Labelling> {
     const labeller = this.ready();
     if (picture) {
       const data = new Float32Array(elementCount(INPUT_SHAPE));
@@ -50,8 +59,10 @@ export class Engine {
       this.input = { shape: INPUT_SHAPE, data };
     }
     const [output] = labeller.outputNames;
-    const elements = elementCount(inferShapesForBatch(labeller.graph, 1).shapes.get(output)!);
-    return runTimed(labeller, this.pictured(), elements);
+    const wanted = new Set([output, ...(blob !== undefined && (await keeps(labeller, blob)) ? [blob] : [])]);
+    const { blobs, milliseconds, clock } = await runTimed(labeller, this.pictured(), [...wanted]);
+    const read = blob === undefined ? undefined : blobs.get(blob);
+    return { probabilities: blobs.get(output)!.data, milliseconds, clock, ...(read ? { blob: read } : {}) };
   }
 
   /** A blob of the last picture, by its name in the graph. */
@@ -60,8 +71,7 @@ export class Engine {
     const [{ name: input }] = labeller.graph.inputs;
     const picture = this.pictured();
     if (name === input) return picture;
-    const kept = Object.hasOwn((await labeller.plan(1)).values, name);
-    const session = kept ? labeller : await this.inspecting();
+    const session = (await keeps(labeller, name)) ? labeller : await this.inspecting();
     const { [name]: blob } = await session.run({ [input]: picture }, { outputs: [name] });
     return blob;
   }
@@ -99,4 +109,9 @@ export class Engine {
     if (this.input) return this.input;
     throw new EngineError("picture", "picture", "there is none yet", "choose one first");
   }
+}
+
+/** Whether a session's plan leaves a blob in memory at some time. */
+async function keeps(session: Session, blob: ValueId): Promise<boolean> {
+  return Object.hasOwn((await session.plan(1)).values, blob);
 }

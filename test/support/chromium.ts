@@ -27,17 +27,20 @@ export function describeBrowser(name: string, tests: () => void): void {
 }
 
 /**
- * Starts it. Whoever opens pages closes the browser (`await browser.close()`), with which they go too.
+ * Starts it, with WebGPU. Whoever opens pages closes the browser (`await browser.close()`), with which they go too.
  *
- * @param flags further command-line flags, say `--disable-features=WebGPU`
+ * @param flags further command-line flags
  */
 export async function launchChromium(...flags: readonly string[]): Promise<Browser> {
+  // Chromium keeps WebGPU on software to itself unless it is asked for.
+  return launchChromiumWithoutAdapter("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", ...flags);
+}
+
+/** Starts it as it is on a machine without a GPU: there is WebGPU, but it has no adapter. */
+export async function launchChromiumWithoutAdapter(...flags: readonly string[]): Promise<Browser> {
   if (chromiumPath === undefined) throw new Error(`there is no Chromium: install one, or name it in ${CHOICE}`);
-  return await chromium.launch({
-    executablePath: chromiumPath,
-    // A root's sandbox does not start, and Chromium keeps WebGPU on software to itself unless it is asked for.
-    args: ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", ...flags],
-  });
+  // A root's sandbox does not start.
+  return await chromium.launch({ executablePath: chromiumPath, args: ["--no-sandbox", ...flags] });
 }
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
