@@ -12,7 +12,7 @@ import { mapCount, megabytes } from "./figures.ts";
 import { GraphDrawing, legendOf } from "./graph-drawing.ts";
 import { layoutGraph, type LayerBox } from "./graph-layout.ts";
 import { mapsOf } from "./map-layout.ts";
-import { hideNotice, showNotice, whyNoWebGpu } from "./notices.ts";
+import { hideNotice, showNotice } from "./notices.ts";
 import { decodePicture, listenForFiles } from "./picture-input.ts";
 import { showPreview } from "./preview.ts";
 import type { Blob, Message, News, Ready, WithoutWeights } from "./protocol.ts";
@@ -20,6 +20,7 @@ import { showResults, showWaiting } from "./results.ts";
 import { endProgress, showProgress, showReady } from "./status-line.ts";
 import { messageOf } from "./values.ts";
 import type { NoWeights } from "./weights-offer.ts";
+import { whyNoWebGpu } from "./why-no-webgpu.ts";
 
 /** The layer that is shown before anyone chooses one. */
 const FIRST_LAYER: ValueId = "conv1/7x7_s2";
