@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { Contestant } from "./contestants.ts";
 import type { Job, JobFiles, Precision, Report, Settings } from "./job.ts";
 import { runWorker, WorkerFailure, type WorkerResult } from "./run-worker.ts";
-import { median, quantile } from "./statistics.ts";
+import { median, quantile } from "../tune/statistics.ts";
 
 /**
  * The largest difference of a probability from the reference that passes, for all engines alike: what fast

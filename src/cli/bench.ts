@@ -2,7 +2,7 @@
 
 import type { EngineName } from "../bench/engines.ts";
 import type { KnownImage } from "../bench/job-files.ts";
-import { median, quantile } from "../bench/statistics.ts";
+import { median, quantile } from "../tune/statistics.ts";
 import { runReference } from "../cpu/reference.ts";
 import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";

@@ -9,12 +9,15 @@ import { kernelsOnDisk } from "../node/kernels.ts";
 import { openGpu } from "../node/dawn.ts";
 import { Session } from "../webgpu/session.ts";
 import { abortable, type Context } from "./context.ts";
-import type { Backend } from "./options.ts";
+import type { Backend, NetworkOptions } from "./options.ts";
+import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 
 export type Tensors = Readonly<Record<ValueId, Tensor>>;
 
 export interface Engine extends Disposable {
   readonly backend: Backend;
+  /** Whether it runs the batch that it was opened for as that was tuned for this device. */
+  readonly tuned: boolean;
   /** The adapter's name, or the processor's. */
   readonly adapter: string;
   /** Makes ready for a batch of this size, so that running it takes no longer than the next time. */
@@ -27,6 +30,7 @@ export interface EngineOptions {
   readonly backend: Backend;
   readonly adapter?: string | undefined;
   readonly unsafe?: boolean;
+  readonly tuning?: NetworkOptions["tuning"] | undefined;
   /** The batch size to make ready for at once. */
   readonly batch: number;
 }
@@ -46,6 +50,7 @@ export function processorName(): string {
 function cpuEngine(graph: Graph, weights: Weights, { signal }: Context): Engine {
   return {
     backend: "cpu",
+    tuned: false,
     adapter: processorName(),
     prepare: () => Promise.resolve(),
     async run(inputs) {
@@ -60,23 +65,26 @@ function cpuEngine(graph: Graph, weights: Weights, { signal }: Context): Engine 
 async function webgpuEngine(
   graph: Graph,
   weights: Weights,
-  { adapter, unsafe = false, batch }: EngineOptions,
+  { adapter, unsafe = false, batch, tuning }: EngineOptions,
   { terminal, signal }: Context,
 ): Promise<Engine> {
   const gpu = await openGpu({ unsafe, ...(adapter === undefined ? {} : { adapter }) });
   const bar = terminal.progress("Compiling kernels", 100, " %");
   try {
+    const tuned = await findTuned(gpu.adapter.info, tuning, terminal);
     const session = await abortable(
       Session.create(graph, weights, {
         device: gpu.device,
         kernels: kernelsOnDisk,
         batch,
+        ...choicesOption(tuned),
         onProgress: (done, total) => bar.update(Math.floor((100 * done) / total)),
       }),
       signal,
     );
     return {
       backend: "webgpu",
+      tuned: sayTuned(tuned, graph, batch, terminal),
       adapter: gpu.name,
       async prepare(size) {
         await abortable(session.plan(size), signal);

@@ -9,12 +9,14 @@ import { openGpu } from "../node/dawn.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
 import { abortable, type Context } from "./context.ts";
 import { processorName } from "./engine.ts";
-import type { Backend } from "./options.ts";
+import type { Backend, NetworkOptions } from "./options.ts";
+import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 
 export interface ClassifierOptions {
   readonly protocol: Protocol;
   readonly backend: Backend;
   readonly adapter?: string | undefined;
+  readonly tuning?: NetworkOptions["tuning"] | undefined;
   /** Crops at once, at most. */
   readonly batch?: number | undefined;
   /** Bytes of GPU memory for activations and crops. */
@@ -34,7 +36,7 @@ export interface OpenClassifier extends Disposable {
 /** @throws EngineError "adapter", "gpu", "out-of-memory" */
 export async function openClassifier(
   models: readonly Model[],
-  { protocol, backend, adapter, batch, memory, pictures }: ClassifierOptions,
+  { protocol, backend, adapter, batch, memory, pictures, tuning }: ClassifierOptions,
   { terminal, signal }: Context,
 ): Promise<OpenClassifier> {
   if (backend === "cpu") {
@@ -44,6 +46,7 @@ export async function openClassifier(
   const gpu = await openGpu(adapter === undefined ? {} : { adapter });
   const bar = terminal.progress("Compiling kernels", 100, " %");
   try {
+    const tuned = await findTuned(gpu.adapter.info, tuning, terminal);
     const made = GpuClassifier.create(models, {
       device: gpu.device,
       kernels: kernelsOnDisk,
@@ -51,9 +54,11 @@ export async function openClassifier(
       pictures: Math.max(pictures, 1),
       ...(batch === undefined ? {} : { batch }),
       ...(memory === undefined ? {} : { memory }),
+      ...choicesOption(tuned),
       onProgress: (done, total) => bar.update(Math.floor((100 * done) / total)),
     });
     const classifier = await abortable(made, signal);
+    sayTuned(tuned, models[0].graph, classifier.batch, terminal);
     return {
       classifier,
       backend,

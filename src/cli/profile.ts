@@ -21,7 +21,8 @@ import { formatTable, formatTime, significant } from "./format.ts";
 import { batchOf, pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
-import { median } from "../bench/statistics.ts";
+import { median } from "../tune/statistics.ts";
+import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 import { anyWeights } from "./weights-choice.ts";
 
 export interface ProfileOptions extends NetworkOptions {
@@ -43,6 +44,7 @@ export async function profile(options: ProfileOptions, context: Context): Promis
   const data = batchOf(await pictureTensor(), batch);
 
   const gpu = await openGpu({ exactTimestamps: true, ...(adapter === undefined ? {} : { adapter }) });
+  let tuned = false;
   let series: { step: Step; nanoseconds: number }[][];
   let ceilings: Roofline;
   try {
@@ -54,11 +56,14 @@ export async function profile(options: ProfileOptions, context: Context): Promis
   }
 
   async function timeSteps(): Promise<{ step: Step; nanoseconds: number }[][]> {
+    const kept = await findTuned(gpu.adapter.info, options.tuning, terminal);
+    tuned = sayTuned(kept, graph, batch, terminal);
     const compiling = terminal.progress("Compiling kernels", 100, " %");
     using session = await Session.create(graph, weights, {
       device: gpu.device,
       kernels: kernelsOnDisk,
       batch,
+      ...choicesOption(kept),
       onProgress: (done, total) => compiling.update(Math.floor((100 * done) / total)),
     });
     compiling.stop();
@@ -100,6 +105,7 @@ export async function profile(options: ProfileOptions, context: Context): Promis
       steps: measured.steps.length,
       batch,
       runs,
+      tuned,
       adapter: gpu.name,
       weights: weightsName,
       ceilings,

@@ -14,7 +14,7 @@ import { openEngine } from "./engine.ts";
 import { formatBytes, formatTable } from "./format.ts";
 import { checkInputName, googLeNetFor } from "./inputs.ts";
 import { requireMemory } from "./memory.ts";
-import { nearNames } from "./near-names.ts";
+import { nearNames } from "../labels/near-names.ts";
 import type { NetworkOptions, Pair } from "./options.ts";
 import { errorLine, exitStatus } from "./report.ts";
 import { trainedWeights } from "./weights-choice.ts";
@@ -130,7 +130,7 @@ async function compute(
   graph: Graph,
   weights: Weights,
   data: Tensor,
-  { backend = "webgpu", adapter, batch = data.shape[0] }: RunOptions,
+  { backend = "webgpu", adapter, batch = data.shape[0], tuning }: RunOptions,
   context: Context,
 ): Promise<Map<ValueId, Tensor>> {
   const total = data.shape[0];
@@ -140,7 +140,7 @@ async function compute(
   const image = elementCount(data.shape.slice(1));
   const results = new Map(graph.outputs.map((id) => [id, new Float32Array(elementCount(shapes.get(id)!))]));
   const size = Math.min(batch, total);
-  using engine = await openEngine(graph, weights, { backend, adapter, batch: size }, context);
+  using engine = await openEngine(graph, weights, { backend, adapter, batch: size, tuning }, context);
   const bar = context.terminal.progress("Images", total);
   for (let start = 0; start < total; start += size) {
     const count = Math.min(size, total - start);

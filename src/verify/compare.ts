@@ -17,10 +17,11 @@ export const tolerances: Tolerances = { activation: plainTolerance, probability:
 export const widestTolerances: Tolerances = { activation: 3e-5, probability: 5e-6 };
 
 /** What a plan may be off by, from the algorithms that it uses. */
-export function tolerancesOf({ tolerance }: Plan): Tolerances {
+export function tolerancesOf({ tolerance }: Pick<Plan, "tolerance">): Tolerances {
   return tolerance <= plainTolerance ? tolerances : widestTolerances;
 }
 
+/** How far a blob is from what it should be. */
 export interface BlobVerdict {
   readonly blob: ValueId;
   /** The expected shape. */

@@ -10,10 +10,10 @@ import { elementCount, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import { INPUT_SIDE, preprocess } from "../image/preprocess.ts";
 import type { RgbImage } from "../image/resize.ts";
+import { kernels } from "../kernels.ts";
 import type { CompileProgress } from "../webgpu/program.ts";
 import { Session } from "../webgpu/session.ts";
 import type { Gpu } from "./gpu.ts";
-import { bundledKernels } from "./kernels.ts";
 import { runTimed, type TimedRun } from "./timed-run.ts";
 
 export type Heads = "main" | "all";
@@ -41,7 +41,7 @@ export class Engine {
   /** Runs on these weights from now on; where that fails, on those before. */
   async use(weights: Weights, heads: Heads, onProgress: CompileProgress): Promise<void> {
     const { device } = this.gpu;
-    const labeller = await Session.create(googLeNet(), weights, { device, kernels: bundledKernels, onProgress });
+    const labeller = await Session.create(googLeNet(), weights, { device, kernels, onProgress });
     this.dispose();
     Object.assign(this, { weights, heads, labeller });
   }
@@ -91,7 +91,7 @@ export class Engine {
   private inspecting(): Promise<Session> {
     const { device } = this.gpu;
     const graph = googLeNet({ heads: this.heads });
-    this.inspector ??= Session.create(graph, this.weights!, { device, kernels: bundledKernels, fuse: false }).catch(
+    this.inspector ??= Session.create(graph, this.weights!, { device, kernels, fuse: false }).catch(
       (error: unknown) => {
         this.inspector = undefined;
         throw error;

@@ -6,6 +6,7 @@ import { packParameter } from "../plan/pack.ts";
 import { bytesPerElement, type PackedParameter } from "../plan/plan.ts";
 import { bufferUsage } from "./constants.ts";
 import { guarded } from "./errors.ts";
+import { unshared } from "./shared_memory.ts";
 
 export class ParameterBuffers {
   private readonly device: GPUDevice;
@@ -62,7 +63,7 @@ export class ParameterBuffers {
       size: Math.ceil((parameter.elements * bytesPerElement) / 16) * 16,
       usage: bufferUsage.storage | bufferUsage.copyDst,
     });
-    this.device.queue.writeBuffer(buffer, 0, packed);
+    this.device.queue.writeBuffer(buffer, 0, unshared(packed));
     this.buffers.set(key, buffer);
     return buffer;
   }

@@ -8,6 +8,7 @@
 
 import type { ValueId } from "../graph/graph.ts";
 import { elementCount, elementsPerImage, imageCount, type Tensor } from "../graph/tensor.ts";
+import type { Decision } from "../plan/choices.ts";
 import { bytesPerElement, type Plan, type PlannedValue } from "../plan/plan.ts";
 import { kernelNamed } from "../plan/registry.ts";
 import { bufferUsage, mapModeRead } from "./constants.ts";
@@ -16,6 +17,7 @@ import type { ParameterBuffers } from "./parameters.ts";
 import { Patience } from "./patience.ts";
 import type { PipelineCache } from "./pipelines.ts";
 import { makeReadback, type Place, type Readback, readMapped, type Tap } from "./readback.ts";
+import { unshared } from "./shared_memory.ts";
 
 /** Told after each pipeline that is ready. */
 export type CompileProgress = (done: number, total: number) => void;
@@ -162,23 +164,70 @@ export class Program {
    * timestamp queries. The device must have the feature "timestamp-query".
    */
   async time(inputs: ReadonlyMap<ValueId, Float32Array>): Promise<number[]> {
-    const { device, dispatches } = this;
-    const count = dispatches.length * 2;
+    return this.timePasses(
+      this.dispatches.map((dispatch, step) => (pass) => this.dispatch(pass, dispatch, step)),
+      () => this.writeInputs(inputs),
+    );
+  }
+
+  /**
+   * Runs some steps, all unless given, so many times over on what lies in memory, and gives the nanoseconds that it
+   * took: on the GPU by timestamp queries where the device has them, else from the submission until it is done.
+   */
+  async measure(
+    repetitions: number,
+    { firstStep, steps }: Pick<Decision, "firstStep" | "steps"> = { firstStep: 0, steps: this.plan.steps.length },
+  ): Promise<number> {
+    const all = (pass: GPUComputePassEncoder) => {
+      for (let repetition = 0; repetition < repetitions; repetition++) {
+        for (let step = firstStep; step < firstStep + steps; step++) this.dispatch(pass, this.dispatches[step], step);
+      }
+    };
+    const { device } = this;
+    if (device.features.has("timestamp-query")) return (await this.timePasses([all]))[0];
+    const start = performance.now();
+    const { checked } = guarded(device, "run", () => {
+      const encoder = device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      all(pass);
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+    });
+    await device.queue.onSubmittedWorkDone();
+    const nanoseconds = (performance.now() - start) * 1e6;
+    await checked;
+    return nanoseconds;
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    this.arena.destroy();
+    this.layers.destroy();
+    for (const { buffer } of this.ring.splice(0)) buffer.destroy();
+  }
+
+  /** The nanoseconds that each of several passes took, by timestamp queries, once `prepare` was done. */
+  private async timePasses(
+    passes: readonly ((pass: GPUComputePassEncoder) => void)[],
+    prepare: () => void = () => undefined,
+  ): Promise<number[]> {
+    const { device } = this;
+    const count = passes.length * 2;
     const { value, checked } = guarded(device, "timestamps", () => {
       const queries = device.createQuerySet({ type: "timestamp", count });
       const resolved = device.createBuffer({ size: count * 8, usage: bufferUsage.queryResolve | bufferUsage.copySrc });
       const readable = device.createBuffer({ size: count * 8, usage: bufferUsage.mapRead | bufferUsage.copyDst });
-      this.writeInputs(inputs);
+      prepare();
       const encoder = device.createCommandEncoder();
-      dispatches.forEach((dispatch, step) => {
+      passes.forEach((encode, index) => {
         const pass = encoder.beginComputePass({
           timestampWrites: {
             querySet: queries,
-            beginningOfPassWriteIndex: step * 2,
-            endOfPassWriteIndex: step * 2 + 1,
+            beginningOfPassWriteIndex: index * 2,
+            endOfPassWriteIndex: index * 2 + 1,
           },
         });
-        this.dispatch(pass, dispatch, step);
+        encode(pass);
         pass.end();
       });
       encoder.resolveQuerySet(queries, 0, count, resolved, 0);
@@ -190,19 +239,12 @@ export class Program {
       await checked;
       await this.timedPatience.await(() => value.readable.mapAsync(mapModeRead));
       const stamps = new BigUint64Array(value.readable.getMappedRange());
-      return dispatches.map((_, step) => Number(stamps[step * 2 + 1] - stamps[step * 2]));
+      return passes.map((_, index) => Number(stamps[index * 2 + 1] - stamps[index * 2]));
     } finally {
       value.queries.destroy();
       value.resolved.destroy();
       value.readable.destroy();
     }
-  }
-
-  dispose(): void {
-    this.disposed = true;
-    this.arena.destroy();
-    this.layers.destroy();
-    for (const { buffer } of this.ring.splice(0)) buffer.destroy();
   }
 
   private async makeReadback(read: readonly ValueId[]): Promise<Readback> {
@@ -242,7 +284,7 @@ export class Program {
 
   private writeInputs(inputs: ReadonlyMap<ValueId, Float32Array>): void {
     for (const id of this.plan.inputs) {
-      const data = inputs.get(id)! as Float32Array<ArrayBuffer>;
+      const data = unshared(inputs.get(id)!);
       this.device.queue.writeBuffer(this.arena, this.plan.slots[this.plan.values[id].slot].offset, data);
     }
   }

@@ -6,6 +6,7 @@ import type { FloatType } from "../formats/floats.ts";
 import { looksLikeSafetensors, readSafetensors } from "../formats/safetensors.ts";
 import type { Weights } from "../graph/weights.ts";
 
+/** A format of weights files. */
 export type WeightsFormat = "safetensors" | "caffemodel";
 
 /** What a weights file holds. */
