@@ -30,7 +30,8 @@ step=$!
 
 requeue() {
   echo "time is nearly over: stopping, and going on in another turn" >&2
-  kill -TERM "$step" 2>/dev/null || true
+  # srun hands this signal on; at TERM it kills what it runs.
+  kill -USR1 "$step" 2>/dev/null || true
   wait "$step" || true
   scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
   exit 0
