@@ -57,11 +57,12 @@ export async function evaluate(
   const evaluation = options.merge
     ? await merge(options.merge, options)
     : await evaluateFolder(folder!, options, context);
-  const { unreadable } = await printSummary(evaluation, context.terminal);
+  // Before what nobody may be reading any more.
   if (options.html !== undefined) {
     await writeFileAtomically(options.html, await page([evaluation, ...beside], folder));
     context.terminal.note(`wrote ${options.html}`);
   }
+  const { unreadable } = await printSummary(evaluation, context.terminal);
   return unreadable === 0 || evaluation.skipUnreadable ? exitStatus.done : exitStatus.failed;
 }
 
