@@ -7,6 +7,7 @@ export { decodeImage } from "./decode.ts";
 export { fetchWeights, type FetchOptions, type FetchResult } from "./fetch-weights.ts";
 export { kernelsOnDisk } from "./kernels.ts";
 export { type ListedImage, listImages } from "./list-images.ts";
+export { openModel, type OpenModelOptions } from "./model-file.ts";
 export {
   convertWeights,
   describeWeights,

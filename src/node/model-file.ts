@@ -2,10 +2,13 @@
 
 import { extname } from "node:path";
 import { EngineError } from "../errors.ts";
+import { CaffeNet, type LearnedBlobs } from "../formats/caffe/net.ts";
 import type { ModelFile, ModelOptions } from "../formats/model-file.ts";
 import { OnnxFile } from "../formats/onnx/read.ts";
 import type { Model } from "../graph/model.ts";
+import { isSeedSource, parseSeed, seededWeights } from "../weights/seed.ts";
 import { filesBeside } from "./external-files.ts";
+import { readWeightsFile } from "./weights-file.ts";
 import { readWholeFile } from "./whole-file.ts";
 
 export interface OpenModelOptions extends ModelOptions {
@@ -30,6 +33,13 @@ export async function openModel(path: string, { weights, ...options }: OpenModel
   return (await openModelFile(path, weights)).model(options);
 }
 
+/** What a network's layers have learned, or a way to make it up. */
+async function learnedBlobs(source: string): Promise<LearnedBlobs> {
+  if (!isSeedSource(source)) return (await readWeightsFile(source)).tensors;
+  const seed = parseSeed(source);
+  return (parameters) => seededWeights(parameters, seed);
+}
+
 /** Opens a model's file without binding its open extents. */
 export async function openModelFile(path: string, weights?: string): Promise<ModelFile> {
   const bytes = await readWholeFile(path, "model");
@@ -39,5 +49,8 @@ export async function openModelFile(path: string, weights?: string): Promise<Mod
     }
     return new OnnxFile(bytes, path, filesBeside(path));
   }
-  throw new EngineError("model", path, "prototxt files can't be read yet", "give an ONNX file");
+  if (weights === undefined) {
+    throw new EngineError("usage", path, "a .prototxt has no weights", "add --weights FILE (the option weights)");
+  }
+  return new CaffeNet(new TextDecoder().decode(bytes), await learnedBlobs(weights), path);
 }

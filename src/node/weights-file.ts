@@ -7,16 +7,21 @@ import { EngineError } from "../errors.ts";
 import { readCaffemodel } from "../formats/caffemodel.ts";
 import { writeCaffemodel } from "../formats/caffemodel-write.ts";
 import type { FloatType } from "../formats/floats.ts";
+import { OnnxFile } from "../formats/onnx/read.ts";
+import { toOnnx } from "../formats/onnx-write.ts";
 import { looksLikeSafetensors, readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
-import type { Parameter } from "../graph/graph.ts";
+import { googLeNet } from "../graph/googlenet.ts";
+import { inferShapesForBatch, type Parameter } from "../graph/graph.ts";
 import type { Weights } from "../graph/weights.ts";
 import { checkWeights, isAuxiliary } from "../weights/check.ts";
+import { googLeNetWeights } from "../weights/other-names.ts";
 import { recogniseWeights } from "../weights/recognise.ts";
 import { isSeedSource, parseSeed, seededWeights } from "../weights/seed.ts";
 import { writeFileAtomically } from "./atomic-write.ts";
+import { filesBeside } from "./external-files.ts";
 import { readWholeFile } from "./whole-file.ts";
 
-export type WeightsFormat = "safetensors" | "caffemodel";
+export type WeightsFormat = "safetensors" | "caffemodel" | "onnx";
 
 /** Where weights came from. */
 export interface WeightsOrigin {
@@ -61,7 +66,7 @@ const MODEL_KEY = "model";
 /**
  * Loads the weights that a network needs and checks that they fit it.
  *
- * @param source the path of a .safetensors or .caffemodel file (told apart by content), or `seed:N`
+ * @param source the path of a .safetensors, .caffemodel or .onnx file (told apart by content), or `seed:N`
  * @param parameters what the whole network needs (not that of a part of it: unknown tensors are refused)
  * @throws EngineError "weights" for a file that is missing, damaged or of another network, "usage" for a bad seed
  */
@@ -117,7 +122,7 @@ export async function convertWeights(input: string, output: string): Promise<{ r
       "usage",
       output,
       "its extension names no weights format",
-      "end it in .safetensors or .caffemodel",
+      "end it in .safetensors, .caffemodel or .onnx",
     );
   }
   const [from, to] = await Promise.all([input, output].map((path) => realpath(path).catch(() => null)));
@@ -126,12 +131,25 @@ export async function convertWeights(input: string, output: string): Promise<{ r
   }
   const { tensors, network } = await readWeightsFile(input);
   const name = network ?? basename(input, extname(input));
-  const bytes =
-    format === "safetensors"
-      ? writeSafetensors(tensors, { format: "caffe", [MODEL_KEY]: name })
-      : writeCaffemodel(name, tensors);
+  const bytes = write(tensors, name, format, input);
   await writeFileAtomically(output, bytes);
   return { bytes: bytes.length };
+}
+
+function write(tensors: Weights, name: string, format: WeightsFormat, source: string): Uint8Array {
+  switch (format) {
+    case "safetensors":
+      return writeSafetensors(tensors, { format: "caffe", [MODEL_KEY]: name });
+    case "caffemodel":
+      return writeCaffemodel(name, tensors);
+    case "onnx": {
+      // The only one of these that holds the network, too.
+      const graph = googLeNet({ heads: [...tensors.keys()].some(isAuxiliary) ? "all" : "main" });
+      const shaped = inferShapesForBatch({ ...graph, name }, 1);
+      checkWeights(tensors, shaped.parameters, source);
+      return toOnnx(shaped, tensors, { outputs: "graph", openBatch: true });
+    }
+  }
 }
 
 function formatOfExtension(path: string): WeightsFormat | null {
@@ -140,12 +158,15 @@ function formatOfExtension(path: string): WeightsFormat | null {
       return "safetensors";
     case ".caffemodel":
       return "caffemodel";
+    case ".onnx":
+      return "onnx";
     default:
       return null;
   }
 }
 
-async function readWeightsFile(path: string): Promise<WeightsFile> {
+/** Reads a file of weights, whatever network they are of. */
+export async function readWeightsFile(path: string): Promise<WeightsFile> {
   const bytes = await readWholeFile(path, "weights");
   switch (formatOfContents(bytes) ?? formatOfExtension(path)) {
     case "safetensors": {
@@ -158,11 +179,17 @@ async function readWeightsFile(path: string): Promise<WeightsFile> {
       const name = network === "" ? null : network;
       return { bytes, format: "caffemodel", network: name, tensors, types: [...new Set(types.values())] };
     }
+    case "onnx": {
+      const file = new OnnxFile(bytes, path, filesBeside(path));
+      const model = await file.model();
+      const tensors = googLeNetWeights(model) ?? model.weights;
+      return { bytes, format: "onnx", network: model.graph.name, tensors, types: file.types };
+    }
     case null:
       throw new EngineError(
         "weights",
         path,
-        "is neither a safetensors file nor a caffemodel",
+        "is neither a safetensors file nor a caffemodel nor an ONNX file",
         "give one of these (googlenet weights fetch gets BVLC's)",
       );
   }
@@ -171,7 +198,13 @@ async function readWeightsFile(path: string): Promise<WeightsFile> {
 /** The format that a file's first bytes speak of; those of a damaged file may speak of none. */
 function formatOfContents(bytes: Uint8Array): WeightsFormat | null {
   if (looksLikeSafetensors(bytes)) return "safetensors";
+  if (looksLikeOnnx(bytes)) return "onnx";
   return looksLikeCaffemodel(bytes) ? "caffemodel" : null;
+}
+
+/** ONNX files begin with their version (field 1). */
+function looksLikeOnnx(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x08;
 }
 
 /** Caffe writes the network's name (field 1) or a layer (field 2 or 100) first. */
