@@ -300,8 +300,9 @@ export class Program {
     copyDue(-1);
     let pass: GPUComputePassEncoder | undefined;
     for (let step = 0; step <= last; step++) {
+      const before = pass && this.dispatches[step - 1].pipeline;
       pass ??= encoder.beginComputePass();
-      this.dispatch(pass, this.dispatches[step], step);
+      this.dispatch(pass, this.dispatches[step], step, before);
       if (step === last || taps.some((tap) => due(tap) === step)) {
         pass.end();
         pass = undefined;
@@ -310,8 +311,14 @@ export class Program {
     }
   }
 
-  private dispatch(pass: GPUComputePassEncoder, { pipeline, bindGroup }: Dispatch, step: number): void {
-    pass.setPipeline(pipeline);
+  /** @param current - the pipeline that the pass has: to set it again would cost the CPU and change nothing */
+  private dispatch(
+    pass: GPUComputePassEncoder,
+    { pipeline, bindGroup }: Dispatch,
+    step: number,
+    current?: GPUComputePipeline,
+  ): void {
+    if (pipeline !== current) pass.setPipeline(pipeline);
     pass.setBindGroup(0, bindGroup);
     pass.dispatchWorkgroups(...this.plan.steps[step].workgroups);
   }
