@@ -10,6 +10,7 @@ import { openGpu } from "../node/dawn.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
 import type { Choices } from "../plan/choices.ts";
 import { bytesPerElement } from "../plan/plan.ts";
+import type { Precision } from "../plan/precision.ts";
 import { median } from "../tune/statistics.ts";
 import { bufferUsage } from "../webgpu/constants.ts";
 import { Session } from "../webgpu/session.ts";
@@ -23,6 +24,7 @@ export interface EncodeTimes {
 
 export interface EncodeOptions {
   readonly batch: number;
+  readonly precision: Precision;
   /** Part of the adapter's name. */
   readonly adapter?: string | undefined;
   readonly choices?: Choices | undefined;
@@ -46,11 +48,11 @@ export async function encodeTimes(model: Model, options: EncodeOptions): Promise
 async function encodeTime(
   model: Model,
   unsafe: boolean,
-  { batch, adapter, choices, signal }: EncodeOptions,
+  { batch, precision, adapter, choices, signal }: EncodeOptions,
 ): Promise<number> {
   const { device } = await openGpu({ unsafe, ...(adapter === undefined ? {} : { adapter }) });
   try {
-    const create = { device, kernels: kernelsOnDisk, batch, ...(choices && { choices }), ...(signal && { signal }) };
+    const create = { device, kernels: kernelsOnDisk, batch, precision, ...(choices && { choices }) };
     using session = await Session.create(model, create);
     return await timeEncoding(session, batch, signal);
   } finally {

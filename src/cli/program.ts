@@ -124,11 +124,13 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     define("run", "run a model on arrays and write any of its blobs as float32 arrays", [
       "googlenet run googlenet --input data=batch.npy --output prob=prob.npy",
       "googlenet run googlenet --input data=batch.npy --output inception_3a/output=3a.npy --output prob=prob.npy",
+      "googlenet run squeezenet.onnx --input data=batch.npy --output softmaxout_1=prob.npy",
+      "googlenet run deploy.prototxt --weights net.caffemodel --input data=batch.npy --output prob=prob.npy",
     ])
-      .argument("<MODEL>", "googlenet, the built-in network")
+      .argument("<MODEL>", "googlenet, the built-in network; or a model file: .onnx, or .prototxt with --weights")
       .option(
         "--input <NAME=FILE.npy>",
-        "an input (repeatable): data, N×3×H×W, planes B, G, R less their means",
+        "an input (repeatable); googlenet's is data, N×3×H×W, planes B, G, R less their means",
         parsePair("--input"),
       )
       .option("--output <NAME=FILE.npy>", "a blob to write (repeatable)", parsePair("--output")),

@@ -15,9 +15,9 @@ export {
   describeWeights,
   loadWeights,
   type WeightsDescription,
-  type WeightsFormat,
   type WeightsOrigin,
 } from "./weights-file.ts";
+export type { WeightsFormat } from "../weights/read.ts";
 export {
   findWeights,
   type ManifestEntry,
