@@ -240,16 +240,16 @@ fn main(
       tap = fetch(lane, layer.depth - next, weightStart + next * CHANNEL_QUADS, windows, tap, rowsAtOnce);
     }
     for (var k = 0u; k < BLOCK_DEPTH; k += MATRIX_DEPTH) {
-      var left: array<Weights, TILE_ROWS>;
+      var factors: array<Weights, TILE_ROWS>;
       for (var r = 0u; r < TILE_ROWS; r++) {
         let place = k * WEIGHT_STRIDE + tileChannel + r * MATRIX_ROWS;
-        left[r] = subgroupMatrixLoad<Weights, col_major>(&weightPiece, place, WEIGHT_STRIDE);
+        factors[r] = subgroupMatrixLoad<Weights, col_major>(&weightPiece, place, WEIGHT_STRIDE);
       }
       for (var c = 0u; c < TILE_COLUMNS; c++) {
         let place = k * INPUT_STRIDE + tileColumn + c * MATRIX_COLUMNS;
-        let right = subgroupMatrixLoad<Inputs, row_major>(&inputPiece, place, INPUT_STRIDE);
+        let values = subgroupMatrixLoad<Inputs, row_major>(&inputPiece, place, INPUT_STRIDE);
         for (var r = 0u; r < TILE_ROWS; r++) {
-          sums[r][c] = subgroupMatrixMultiplyAccumulate(left[r], right, sums[r][c]);
+          sums[r][c] = subgroupMatrixMultiplyAccumulate(factors[r], values, sums[r][c]);
         }
       }
     }

@@ -17,7 +17,7 @@ import { formatTable, formatTime, significant } from "./format.ts";
 import { pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
-import { median } from "../bench/statistics.ts";
+import { median } from "../tune/statistics.ts";
 import { loadChosen, STAND_IN } from "./weights-choice.ts";
 
 /** A server that says nothing for this long is taken for one that can't be reached. */
@@ -107,11 +107,12 @@ async function demoWeights(
 async function openDemoEngine(
   graph: Parameters<typeof openEngine>[0],
   weights: Weights,
-  { backend, adapter, precision }: NetworkOptions,
+  { backend, adapter, precision, tuning }: NetworkOptions,
   context: Context,
 ): Promise<Engine> {
   try {
-    return await openEngine(graph, weights, { backend: backend ?? "webgpu", adapter, precision, batch: 1 }, context);
+    const options = { backend: backend ?? "webgpu", adapter, precision, batch: 1, tuning };
+    return await openEngine(graph, weights, options, context);
   } catch (error) {
     const mayFallBack = backend === undefined && adapter === undefined && precision === "f32";
     if (!mayFallBack || !(error instanceof EngineError) || error.code !== "adapter") throw error;

@@ -10,12 +10,14 @@ import { openGpu } from "../node/dawn.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
 import { abortable, type Context } from "./context.ts";
 import { processorName } from "./engine.ts";
-import type { Backend } from "./options.ts";
+import type { Backend, NetworkOptions } from "./options.ts";
+import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 
 export interface ClassifierOptions {
   readonly protocol: Protocol;
   readonly backend: Backend;
   readonly adapter?: string | undefined;
+  readonly tuning?: NetworkOptions["tuning"] | undefined;
   readonly precision: Precision;
   /** Crops at once, at most. */
   readonly batch?: number | undefined;
@@ -37,7 +39,7 @@ export interface OpenClassifier extends Disposable {
 /** @throws EngineError "adapter", "gpu", "out-of-memory" */
 export async function openClassifier(
   models: readonly Model[],
-  { protocol, backend, adapter, precision, batch, memory, pictures }: ClassifierOptions,
+  { protocol, backend, adapter, precision, batch, memory, pictures, tuning }: ClassifierOptions,
   { terminal, signal }: Context,
 ): Promise<OpenClassifier> {
   if (backend === "cpu") {
@@ -47,6 +49,7 @@ export async function openClassifier(
   const gpu = await openGpu({ experiments: precision === "f16", ...(adapter === undefined ? {} : { adapter }) });
   const bar = terminal.progress("Compiling kernels", 100, " %");
   try {
+    const tuned = await findTuned(gpu.adapter.info, tuning, terminal);
     const made = GpuClassifier.create(models, {
       device: gpu.device,
       kernels: kernelsOnDisk,
@@ -55,9 +58,11 @@ export async function openClassifier(
       pictures: Math.max(pictures, 1),
       ...(batch === undefined ? {} : { batch }),
       ...(memory === undefined ? {} : { memory }),
+      ...choicesOption(tuned),
       onProgress: (done, total) => bar.update(Math.floor((100 * done) / total)),
     });
     const classifier = await abortable(made, signal);
+    sayTuned(tuned, models[0].graph, classifier.batch, precision, terminal);
     return {
       classifier,
       backend,

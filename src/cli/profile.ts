@@ -1,15 +1,12 @@
 /** `profile`: where the GPU's time goes, step by step, and how much of the device's roofline that is. */
 
-import { access, constants, stat } from "node:fs/promises";
-import { dirname } from "node:path";
 import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
 import { inferShapesForBatch } from "../graph/graph.ts";
-import { writeFileAtomically } from "../node/atomic-write.ts";
+import { requireWritable, writeFileAtomically } from "../node/atomic-write.ts";
 import { type OpenGpu, openGpu } from "../node/dawn.ts";
 import { describeEnvironment } from "../node/environment.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
-import { describeSystemError } from "../node/system-errors.ts";
 import type { Step } from "../plan/plan.ts";
 import { measureRoofline } from "../profile/measure-roofline.ts";
 import { profilePage } from "../profile/page.ts";
@@ -21,7 +18,8 @@ import { formatTable, formatTime, longName, significant } from "./format.ts";
 import { batchOf, pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
-import { median } from "../bench/statistics.ts";
+import { median } from "../tune/statistics.ts";
+import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 import { anyWeights } from "./weights-choice.ts";
 
 export interface ProfileOptions extends NetworkOptions {
@@ -47,6 +45,7 @@ export async function profile(options: ProfileOptions, context: Context): Promis
     experiments: precision === "f16",
     ...(adapter === undefined ? {} : { adapter }),
   });
+  let tuned = false;
   let series: { step: Step; nanoseconds: number }[][];
   let ceilings: Roofline;
   try {
@@ -58,11 +57,14 @@ export async function profile(options: ProfileOptions, context: Context): Promis
   }
 
   async function timeSteps(): Promise<{ step: Step; nanoseconds: number }[][]> {
+    const kept = await findTuned(gpu.adapter.info, options.tuning, terminal);
+    tuned = sayTuned(kept, graph, batch, precision, terminal);
     const compiling = terminal.progress("Compiling kernels", 100, " %");
     using session = await Session.create(graph, weights, {
       device: gpu.device,
       kernels: kernelsOnDisk,
       batch,
+      ...choicesOption(kept),
       precision,
       onProgress: (done, total) => compiling.update(Math.floor((100 * done) / total)),
     });
@@ -105,6 +107,7 @@ export async function profile(options: ProfileOptions, context: Context): Promis
       steps: measured.steps.length,
       batch,
       runs,
+      tuned,
       adapter: gpu.name,
       precision,
       weights: weightsName,
@@ -189,17 +192,4 @@ function page(
     date,
     facts: facts.flatMap(([label, value]) => (value ? [[label, value] as const] : [])),
   });
-}
-
-/** Finds out before the work, rather than after it, that the page can't be put there. */
-async function requireWritable(path: string): Promise<void> {
-  try {
-    const there = await stat(path).catch(() => undefined);
-    if (there?.isDirectory()) throw Object.assign(new Error("is a folder"), { code: "EISDIR" });
-    // A file is replaced by one beside it; a device or a pipe is written to.
-    await access(there && !there.isFile() ? path : dirname(path), constants.W_OK);
-  } catch (error) {
-    const { problem, remedy } = describeSystemError(error);
-    throw new EngineError("write", path, `cannot be written: ${problem}`, remedy, { cause: error });
-  }
 }

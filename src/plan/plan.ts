@@ -3,6 +3,7 @@
 import type { ValueId } from "../graph/graph.ts";
 import type { Shape } from "../graph/tensor.ts";
 import type { Range } from "./arena.ts";
+import type { Decision } from "./choices.ts";
 import { elementBytes, type Precision } from "./precision.ts";
 
 /** Where a value lies: `shape` elements in C order, but each image `stride` elements after the one before it. */
@@ -28,7 +29,7 @@ export interface PlannedValue extends View {
 export type WinogradSize = 2 | 4;
 
 /** Trained tensors, all in one: the output channels of the first, then those of the others. */
-interface Tensors {
+export interface PackedTensors {
   readonly name: string;
   readonly joined?: readonly string[];
 }
@@ -39,9 +40,10 @@ export type PackedParameter = ParameterLayout & {
   readonly precision?: Precision;
 };
 
-type ParameterLayout =
+/** How the values of a packed parameter lie. */
+export type ParameterLayout =
   /** As Caffe stores it. */
-  | (Tensors & { readonly layout: "plain"; readonly elements: number })
+  | (PackedTensors & { readonly layout: "plain"; readonly elements: number })
   /** So many elements of it from one on. */
   | { readonly layout: "part"; readonly name: string; readonly first: number; readonly elements: number }
   /** Zeros, for a layer without bias. */
@@ -49,7 +51,7 @@ type ParameterLayout =
   /** Indices, each a u32. */
   | { readonly layout: "indices"; readonly indices: readonly number[]; readonly elements: number }
   /** Convolution weights as [group][tile][inChannel][ky][kx][tileChannels]; the last tile is filled with zeros. */
-  | (Tensors & {
+  | (PackedTensors & {
       readonly layout: "conv_tiles";
       readonly elements: number;
       readonly groups: number;
@@ -69,7 +71,7 @@ type ParameterLayout =
       readonly outChannels: number;
     }
   /** Biases as [group][tile][tileChannels]; the last tile is filled with zeros. */
-  | (Tensors & {
+  | (PackedTensors & {
       readonly layout: "bias_tiles";
       readonly elements: number;
       readonly groups: number;
@@ -85,6 +87,7 @@ export type Binding =
   /** Some bytes that nobody uses: a kernel's binding takes a buffer even where it is left alone. */
   | { readonly kind: "unused" };
 
+/** A number of workgroups along each axis. */
 export type Vec3 = readonly [x: number, y: number, z: number];
 
 /** One dispatch. */
@@ -127,6 +130,8 @@ export interface Plan {
   readonly slots: readonly Range[];
   readonly parameters: readonly PackedParameter[];
   readonly steps: readonly Step[];
+  /** Which algorithm computes each layer, in the order of the steps. */
+  readonly decisions: readonly Decision[];
   /** How far its values may lie from the exact ones, in parts of their largest magnitude. */
   readonly tolerance: number;
   /** What every layer's output would take if each had memory of its own. */

@@ -5,6 +5,7 @@ import { type Graph, inferShapesForBatch, type ShapedGraph, type ValueId } from 
 import { isView } from "../graph/ops/view.ts";
 import { elementCount, imageCount, type Shape } from "../graph/tensor.ts";
 import { type Lifetime, placeInArena, type Range } from "./arena.ts";
+import { checkChoices, chooseAlgorithm, type Choices, type Decision, planChoiceFor, problemKey } from "./choices.ts";
 import { type FusedNode, fuseNodes, mergeConvolutions, outputsOf, plainNode, swallowPools } from "./fuse.ts";
 import { imageValues } from "./images.ts";
 import { type Algorithm, elementsOf, type Launch, parameterFor, type Problem } from "./kernel.ts";
@@ -23,8 +24,8 @@ import {
 } from "./plan.ts";
 import { placeValues } from "./place.ts";
 import { elementBytes, type Precision, PRECISIONS } from "./precision.ts";
-import { candidates } from "./registry.ts";
 
+/** How a graph is planned. */
 export interface PlanOptions {
   /**
    * Whether ReLUs are fused and concats written in place (the default). Without it every blob of the graph is in
@@ -38,15 +39,21 @@ export interface PlanOptions {
   readonly tolerance?: number;
   /**
    * Whether algorithms may use memory beside the layers' inputs and outputs where others need none (the default):
-   * faster, and larger.
+   * faster, and larger. They make do with what values leave free, or with as little as they can; a number lets them
+   * take so many bytes more.
    */
-  readonly workspace?: boolean;
+  readonly workspace?: boolean | number;
   /**
    * Whether convolutions of one input with the same window are computed as one, and small max poolings with the 1×1
    * convolution behind them, where the device has a kernel for it: fewer dispatches, which wide GPUs are expected to
    * gain from, so there it is the default. Not without `fuse`.
    */
   readonly merge?: boolean;
+  /**
+   * Which algorithms compute which problems, and what the options above leave open, as `tune` found it out. What is
+   * not chosen, or can't be used, is as it would be without.
+   */
+  readonly choices?: Choices;
   /**
    * What activations and weights are stored as: `f32`, unless given, or `f16`, which takes half the memory and keeps
    * probabilities within 5e-3. The device must have the feature "shader-f16".
@@ -60,33 +67,11 @@ export interface PlanOptions {
  * Throws EngineError "out-of-memory" where a buffer would be larger than the device allows; `largestBatch` tells how
  * many images fit. Throws "adapter" where the device lacks what the precision needs.
  */
-export function planGraph(
-  shaped: ShapedGraph,
-  limits: PlanLimits,
-  {
-    fuse = true,
-    tolerance = 3e-5,
-    workspace = true,
-    merge = hasWideSubgroups(limits),
-    precision = "f32",
-  }: PlanOptions = {},
-): Plan {
+export function planGraph(shaped: ShapedGraph, limits: PlanLimits, options: PlanOptions = {}): Plan {
+  const { precision = "f32" } = options;
   checkPrecision(precision, limits);
   const { graph, shapes } = shaped;
-  const fused = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
-  const nodes = fuse && merge && someTileFits(limits) ? mergeConvolutions(swallowPools(fused, graph.outputs)) : fused;
-  const { views, memories: values } = placeInMemories(shaped, nodes, fuse, precision);
-  const choose: Chooser = (problem) => {
-    const allowed = candidates(problem).filter((algorithm) => (algorithm.tolerance ?? 0) <= tolerance);
-    const lean = allowed.find((algorithm) => (algorithm.scratch?.(problem) ?? []).length === 0);
-    return workspace ? allowed[0] : (lean ?? allowed[0]);
-  };
-  const {
-    work,
-    memories,
-    ranges,
-    bytes: arenaBytes,
-  } = launchNodes(nodes, views, values, { precision, limits }, choose);
+  const { views, work, memories, ranges, bytes: arenaBytes } = arrange(shaped, limits, options);
   for (const { subject, bytes } of memories) checkBufferSize(subject, "it takes", bytes, limits);
   for (const id of edgesOf(graph)) {
     checkBufferSize(id, "as float32 it takes", byteLength(shapes.get(id)!), limits);
@@ -98,8 +83,20 @@ export function planGraph(
 
   const parameters = new ParameterTable(limits);
   const steps: Step[] = [];
+  const decisions: Decision[] = [];
   const readyAfter = new Map<ValueId, number>(graph.inputs.map(({ name }) => [name, -1]));
-  for (const { fused, launches, problem, memories: scratch } of work) {
+  for (const { fused, launches, problem, choice, memories: scratch } of work) {
+    if (choice && launches.length > 0) {
+      decisions.push({
+        layer: fused.name,
+        problem: problemKey(problem),
+        algorithm: choice.algorithm.name,
+        reason: choice.reason,
+        candidates: choice.candidates.map(({ name }) => name),
+        firstStep: steps.length,
+        steps: launches.length,
+      });
+    }
     launches.forEach((launch, index) => {
       const elements = elementsOf(launch, precision);
       const indexOf = (parameter: PackedParameter) =>
@@ -158,11 +155,40 @@ export function planGraph(
     slots,
     parameters: parameters.all,
     steps,
-    tolerance: Math.max(plainTolerance, ...work.map((each) => each.tolerance)),
+    decisions,
+    tolerance: Math.max(plainTolerance, ...work.map(({ choice }) => choice?.algorithm.tolerance ?? 0)),
     unplannedBytes: fuseNodes(shaped).reduce((sum, { output }) => sum + byteLength(shapes.get(output)!, precision), 0),
     macs: shaped.macs,
     parameterCount: shaped.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
   };
+}
+
+/** A graph's nodes as algorithms are given them, with the algorithm that each got. */
+export function plannedProblems(
+  shaped: ShapedGraph,
+  limits: PlanLimits,
+  options: PlanOptions = {},
+): { readonly fused: FusedNode; readonly problem: Problem; readonly algorithm: Algorithm }[] {
+  return arrange(shaped, limits, options).work.flatMap(({ fused, problem, choice, launches }) =>
+    choice && launches.length > 0 ? [{ fused, problem, algorithm: choice.algorithm }] : [],
+  );
+}
+
+/** Fuses, places and chooses: everything that a plan is made of but its steps. */
+function arrange(shaped: ShapedGraph, limits: PlanLimits, options: PlanOptions) {
+  const { fuse = true, tolerance = 3e-5, precision = "f32", choices } = options;
+  if (choices !== undefined) checkChoices(choices);
+  const chosen = planChoiceFor(shaped, precision, choices);
+  const workspace = options.workspace ?? chosen.workspace ?? true;
+  const merge = options.merge ?? chosen.merge ?? hasWideSubgroups(limits);
+  const fused = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
+  const nodes =
+    fuse && merge && someTileFits(limits) ? mergeConvolutions(swallowPools(fused, shaped.graph.outputs)) : fused;
+  const { views, memories: values } = placeInMemories(shaped, nodes, fuse, precision);
+  const allowance = { tolerance, workspace: workspace !== false, choices };
+  const choose: Chooser = (problem) => chooseAlgorithm(problem, allowance);
+  const more = typeof workspace === "number" ? workspace : 0;
+  return { views, ...launchNodes(nodes, views, values, { precision, limits }, choose, more) };
 }
 
 /** Throws EngineError "usage" for what is no precision, "adapter" where the device lacks what it needs. */
@@ -178,7 +204,7 @@ function checkPrecision(precision: Precision = "f32", { float16 = false }: PlanL
 }
 
 /** Picks a problem's algorithm, if there is one. */
-type Chooser = (problem: Problem) => Algorithm | undefined;
+type Chooser = (problem: Problem) => ReturnType<typeof chooseAlgorithm>;
 
 /** Gives equal ranges one number, so that a printed plan shows which memory is used again. */
 function numberSlots(ranges: readonly Range[]): { slotOf: readonly number[]; slots: readonly Range[] } {
@@ -265,8 +291,8 @@ const smallerShares = [3 / 4, 1 / 2, 1 / 4, 0];
 
 /**
  * The dispatches of all nodes, and the arena with their scratch memory in it. Scratch memory takes what the values
- * leave free while its node is computed, so that it does not raise the peak; where that lies in pieces, it makes do
- * with less.
+ * leave free while its node is computed, so that it does not raise the peak, or by so many bytes `more`; where that
+ * lies in pieces, it makes do with less.
  */
 function launchNodes(
   nodes: readonly FusedNode[],
@@ -274,8 +300,9 @@ function launchNodes(
   values: readonly Memory[],
   device: Pick<Problem, "precision" | "limits">,
   choose: Chooser,
+  more: number,
 ): { work: Work[]; memories: Memory[]; ranges: readonly Range[]; bytes: number } {
-  const { bytes: peak } = placeInArena(values);
+  const peak = placeInArena(values).bytes + more;
   const attempt = (share: number) => {
     const memories = [...values];
     const work = nodes.map((fused, time): Work => {
@@ -304,7 +331,12 @@ function launchNode(
   views: ReadonlyMap<ValueId, View>,
   device: Pick<Problem, "precision" | "limits" | "scratchBudget">,
   choose: Chooser,
-): { problem: Problem; launches: readonly Launch[]; scratch: readonly number[]; tolerance: number } {
+): {
+  problem: Problem;
+  launches: readonly Launch[];
+  scratch: readonly number[];
+  choice: ReturnType<Chooser>;
+} {
   const problem: Problem = {
     layer: node.name,
     op: node.op,
@@ -315,17 +347,15 @@ function launchNode(
     relu,
     ...device,
   };
-  if (isView(node.op) || problem.output.parameter) return { problem, launches: [], scratch: [], tolerance: 0 };
-  const algorithm = choose(problem);
-  if (!algorithm) {
+  if (isView(node.op) || problem.output.parameter) {
+    return { problem, launches: [], scratch: [], choice: undefined };
+  }
+  const choice = choose(problem);
+  if (!choice) {
     throw new EngineError("graph", node.name, `no kernel computes its ${node.op.type}`, "use another layer");
   }
-  return {
-    problem,
-    launches: algorithm.launch(problem),
-    scratch: algorithm.scratch?.(problem) ?? [],
-    tolerance: algorithm.tolerance ?? 0,
-  };
+  const { algorithm } = choice;
+  return { problem, launches: algorithm.launch(problem), scratch: algorithm.scratch?.(problem) ?? [], choice };
 }
 
 /** Sorts a launch's values by where the kernel takes them. A misspelt name would silently leave a default. */

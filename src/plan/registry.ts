@@ -14,7 +14,7 @@ import { convGemmMatrices } from "./kernels/conv_gemm_matrix.ts";
 import { convPointwise, convPointwiseSubgroup, convPointwiseVec4 } from "./kernels/conv_pointwise.ts";
 import { convWinograds } from "./kernels/conv_winograd.ts";
 import { crop } from "./kernels/crop.ts";
-import { fullyConnected } from "./kernels/fully_connected.ts";
+import { fullyConnected, fullyConnectedSubgroup } from "./kernels/fully_connected.ts";
 import { gather } from "./kernels/gather.ts";
 import { lrn } from "./kernels/lrn.ts";
 import { lrnWindow } from "./kernels/lrn_window.ts";
@@ -51,6 +51,7 @@ const typed = [
   concat,
   softmax,
   fullyConnected,
+  fullyConnectedSubgroup,
   unary,
   binary,
   scale,

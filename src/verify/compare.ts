@@ -26,10 +26,11 @@ export function widestTolerancesIn(precision: Precision): Tolerances {
 }
 
 /** What a plan may be off by, from its precision and the algorithms that it uses. */
-export function tolerancesOf({ precision, tolerance }: Plan): Tolerances {
+export function tolerancesOf({ precision, tolerance }: Pick<Plan, "precision" | "tolerance">): Tolerances {
   return precision === "f32" && tolerance <= plainTolerance ? tolerances : widestTolerancesIn(precision);
 }
 
+/** How far a blob is from what it should be. */
 export interface BlobVerdict {
   readonly blob: ValueId;
   /** The expected shape. */

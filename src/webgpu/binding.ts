@@ -48,6 +48,8 @@ export class IoBinding implements Disposable {
     outputs: Buffers,
     inputPrecision: Precision = "f32",
   ): Promise<IoBinding> {
+    checkBuffers("input", inputs);
+    checkBuffers("output", outputs);
     const parts = deployment.parts(batch);
     const leases: Lease[] = [];
     try {
@@ -111,9 +113,16 @@ export class IoBinding implements Disposable {
     for (const { lease } of this.parts) lease.release();
   }
 
+  /** As `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+function checkBuffers(role: "input" | "output", buffers: unknown): void {
+  if (typeof buffers === "object" && buffers !== null) return;
+  const remedy = `give an object of buffers by ${role} name`;
+  throw new EngineError("usage", `${role} buffers`, `they are ${describe(buffers)}`, remedy);
 }
 
 function checkNames(network: string, wanted: readonly ValueId[], inputs: Buffers): void {

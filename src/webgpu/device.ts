@@ -2,6 +2,7 @@
 
 import { EngineError } from "../errors.ts";
 import { type PlanLimits, planLimitNames } from "../plan/limits.ts";
+import { describe } from "./batches.ts";
 import { gpuError } from "./errors.ts";
 
 /** Dawn's, of matrix units. Adapters have it only where experiments are allowed. */
@@ -24,8 +25,20 @@ interface MatrixInfo {
 /**
  * A device with the adapter's own limits on buffers and workgroups, rather than WebGPU's defaults, which are too
  * small for large batches. Rejects with EngineError "adapter" where the adapter gives none.
+ *
+ * @param given - unless given, the fastest that the page, worker or Deno has (`navigator.gpu`); in Node.js, `openGpu`
+ * of googlenet-wgsl/node opens one
  */
-export async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+export async function openDevice(given?: GPUAdapter): Promise<GPUDevice> {
+  const adapter = given ?? (await requestAdapter());
+  if (typeof (Object(adapter) as Partial<GPUAdapter>).requestDevice !== "function") {
+    throw new EngineError(
+      "usage",
+      "WebGPU adapter",
+      `it is ${describe(adapter)}`,
+      "give a GPUAdapter, or leave it out",
+    );
+  }
   try {
     return await adapter.requestDevice({
       requiredLimits: Object.fromEntries(planLimitNames.map((name) => [name, adapter.limits[name]])),
@@ -37,6 +50,19 @@ export async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
       cause: gpuError("device", message),
     });
   }
+}
+
+async function requestAdapter(): Promise<GPUAdapter> {
+  const { gpu } = (globalThis as { navigator?: { gpu?: GPU } }).navigator ?? {};
+  if (!gpu) {
+    const remedy = "use a browser that has it, from https or localhost, or in Node.js openGpu of googlenet-wgsl/node";
+    throw new EngineError("adapter", "WebGPU", "it is not there", remedy);
+  }
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) {
+    throw new EngineError("adapter", "WebGPU adapter", "there is none", "update the graphics driver or the browser");
+  }
+  return adapter;
 }
 
 /** What a plan has to keep to, and may use, on this device. */

@@ -7,6 +7,7 @@ import { packParameter } from "../plan/pack.ts";
 import { type PackedParameter, parameterBytes } from "../plan/plan.ts";
 import { bufferUsage } from "./constants.ts";
 import { guarded } from "./errors.ts";
+import { unshared } from "./shared_memory.ts";
 
 export class ParameterBuffers {
   private readonly device: GPUDevice;
@@ -64,7 +65,7 @@ export class ParameterBuffers {
       size: Math.ceil(parameterBytes(parameter) / 16) * 16,
       usage: bufferUsage.storage | bufferUsage.copyDst,
     });
-    this.device.queue.writeBuffer(buffer, 0, contents);
+    this.device.queue.writeBuffer(buffer, 0, unshared(contents));
     this.buffers.set(key, buffer);
     return buffer;
   }

@@ -1,9 +1,11 @@
 /** Compiles kernels: one pipeline for each set of constants, whoever asks for it. */
 
+import { EngineError } from "../errors.ts";
 import type { Step } from "../plan/plan.ts";
 import { kernelNamed } from "../plan/registry.ts";
+import { describe } from "./batches.ts";
 import { shaderStageCompute } from "./constants.ts";
-import { gpuError } from "./errors.ts";
+import { gpuError, guarded } from "./errors.ts";
 import { type KernelSource, setElements, setTiles } from "./kernel_source.ts";
 
 /** What of a step its pipeline depends on. */
@@ -53,7 +55,7 @@ export class PipelineCache {
   }
 
   private async compile({ kernel, constants, tiles, elements = {} }: PipelineKey): Promise<GPUComputePipeline> {
-    const source = await this.source(kernel);
+    const source = await this.text(kernel);
     const module = await this.module(kernel, setElements(kernel, setTiles(kernel, source, tiles), elements));
     try {
       return await this.device.createComputePipelineAsync({
@@ -66,6 +68,21 @@ export class PipelineCache {
     }
   }
 
+  private async text(kernel: string): Promise<string> {
+    const subject = `kernel ${kernel}`;
+    const remedy = "mend the function that was given as kernels";
+    let text: unknown;
+    try {
+      text = await this.source(kernel);
+    } catch (cause) {
+      if (cause instanceof EngineError) throw cause;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new EngineError("gpu", subject, `its text can't be had (${why})`, remedy, { cause });
+    }
+    if (typeof text !== "string") throw new EngineError("gpu", subject, `its text is ${describe(text)}`, remedy);
+    return text;
+  }
+
   private module(kernel: string, code: string): Promise<GPUShaderModule> {
     let module = this.modules.get(code);
     if (!module) {
@@ -76,10 +93,14 @@ export class PipelineCache {
   }
 
   private async compileModule(kernel: string, code: string): Promise<GPUShaderModule> {
-    const module = this.device.createShaderModule({ label: kernel, code });
+    // What is wrong is a device error besides; the messages say where.
+    const { value: module, checked } = guarded(this.device, `kernel ${kernel}`, () =>
+      this.device.createShaderModule({ label: kernel, code }),
+    );
     const { messages } = await module.getCompilationInfo();
     const [message] = messages.filter(({ type }) => type === "error");
     if (message) throw gpuError(`kernel ${kernel}.wgsl:${message.lineNum}:${message.linePos}`, message.message);
+    await checked;
     return module;
   }
 }

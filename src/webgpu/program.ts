@@ -8,6 +8,7 @@
 
 import type { ValueId } from "../graph/graph.ts";
 import { elementCount, elementsPerImage, imageCount, type Tensor } from "../graph/tensor.ts";
+import type { Decision } from "../plan/choices.ts";
 import type { Plan, PlannedValue, Step } from "../plan/plan.ts";
 import { elementBytes } from "../plan/precision.ts";
 import { bufferUsage, mapModeRead } from "./constants.ts";
@@ -17,6 +18,7 @@ import type { ParameterBuffers } from "./parameters.ts";
 import { Patience } from "./patience.ts";
 import type { PipelineCache } from "./pipelines.ts";
 import { makeReadback, type Place, type Readback, readMapped, type Tap } from "./readback.ts";
+import { unshared } from "./shared_memory.ts";
 import { Staging } from "./staging.ts";
 
 /** Told after each pipeline that is ready. */
@@ -198,25 +200,75 @@ export class Program {
    * the nanoseconds that each took on the GPU, by timestamp queries. The device must have the feature "timestamp-query".
    */
   async time(inputs: ReadonlyMap<ValueId, Float32Array>): Promise<{ step: Step; nanoseconds: number }[]> {
-    const { device } = this;
     const entry = await this.makeEntry();
     const dispatches = [...conversionsOf(entry), ...this.dispatches, ...conversionsOf(this.exit)];
-    const count = dispatches.length * 2;
+    const nanoseconds = await this.timePasses(
+      dispatches.map((each) => (pass) => dispatch(pass, each)),
+      () => this.writeInputs(inputs),
+    );
+    return dispatches.map(({ step }, index) => ({ step, nanoseconds: nanoseconds[index] }));
+  }
+
+  /**
+   * Runs some steps, all unless given, so many times over on what lies in memory, and gives the nanoseconds that it
+   * took: on the GPU by timestamp queries where the device has them, else from the submission until it is done.
+   */
+  async measure(
+    repetitions: number,
+    { firstStep, steps }: Pick<Decision, "firstStep" | "steps"> = { firstStep: 0, steps: this.plan.steps.length },
+  ): Promise<number> {
+    const measured = this.dispatches.slice(firstStep, firstStep + steps);
+    const all = (pass: GPUComputePassEncoder) => {
+      for (let repetition = 0; repetition < repetitions; repetition++) {
+        for (const each of measured) dispatch(pass, each);
+      }
+    };
+    const { device } = this;
+    if (device.features.has("timestamp-query")) return (await this.timePasses([all]))[0];
+    const start = performance.now();
+    const { checked } = guarded(device, "run", () => {
+      const encoder = device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      all(pass);
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+    });
+    await device.queue.onSubmittedWorkDone();
+    const nanoseconds = (performance.now() - start) * 1e6;
+    await checked;
+    return nanoseconds;
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    this.arena.destroy();
+    this.layers.destroy();
+    for (const staging of this.stagings()) staging.dispose();
+    for (const { buffer } of this.ring.splice(0)) buffer.destroy();
+  }
+
+  /** The nanoseconds that each of several passes took, by timestamp queries, once `prepare` was done. */
+  private async timePasses(
+    passes: readonly ((pass: GPUComputePassEncoder) => void)[],
+    prepare: () => void = () => undefined,
+  ): Promise<number[]> {
+    const { device } = this;
+    const count = passes.length * 2;
     const { value, checked } = guarded(device, "timestamps", () => {
       const queries = device.createQuerySet({ type: "timestamp", count });
       const resolved = device.createBuffer({ size: count * 8, usage: bufferUsage.queryResolve | bufferUsage.copySrc });
       const readable = device.createBuffer({ size: count * 8, usage: bufferUsage.mapRead | bufferUsage.copyDst });
-      this.writeInputs(inputs);
+      prepare();
       const encoder = device.createCommandEncoder();
-      dispatches.forEach((each, step) => {
+      passes.forEach((encode, index) => {
         const pass = encoder.beginComputePass({
           timestampWrites: {
             querySet: queries,
-            beginningOfPassWriteIndex: step * 2,
-            endOfPassWriteIndex: step * 2 + 1,
+            beginningOfPassWriteIndex: index * 2,
+            endOfPassWriteIndex: index * 2 + 1,
           },
         });
-        dispatch(pass, each);
+        encode(pass);
         pass.end();
       });
       encoder.resolveQuerySet(queries, 0, count, resolved, 0);
@@ -228,23 +280,12 @@ export class Program {
       await checked;
       await this.timedPatience.await(() => value.readable.mapAsync(mapModeRead));
       const stamps = new BigUint64Array(value.readable.getMappedRange());
-      return dispatches.map(({ step }, index) => ({
-        step,
-        nanoseconds: Number(stamps[index * 2 + 1] - stamps[index * 2]),
-      }));
+      return passes.map((_, index) => Number(stamps[index * 2 + 1] - stamps[index * 2]));
     } finally {
       value.queries.destroy();
       value.resolved.destroy();
       value.readable.destroy();
     }
-  }
-
-  dispose(): void {
-    this.disposed = true;
-    this.arena.destroy();
-    this.layers.destroy();
-    for (const staging of this.stagings()) staging.dispose();
-    for (const { buffer } of this.ring.splice(0)) buffer.destroy();
   }
 
   private async makeReadback(read: readonly ValueId[]): Promise<Readback> {
@@ -319,7 +360,7 @@ export class Program {
 
   private writeInputs(inputs: ReadonlyMap<ValueId, Float32Array>): void {
     for (const id of this.plan.inputs) {
-      const data = inputs.get(id)! as Float32Array<ArrayBuffer>;
+      const data = unshared(inputs.get(id)!);
       const staged = this.readyEntry?.values.get(id);
       if (staged) this.device.queue.writeBuffer(staged.buffer, 0, data);
       else this.device.queue.writeBuffer(this.arena, this.plan.slots[this.plan.values[id].slot].offset, data);
@@ -341,8 +382,11 @@ export class Program {
     // Outputs stay where they are until the end.
     const due = (tap: Tap) => (outputs.includes(tap.id) ? last : tap.value.readyAfter);
     let pass: GPUComputePassEncoder | undefined;
+    let current: GPUComputePipeline | undefined;
     const compute = (each: Dispatch) => {
-      dispatch((pass ??= encoder.beginComputePass()), each);
+      if (!pass) current = undefined;
+      dispatch((pass ??= encoder.beginComputePass()), each, current);
+      current = each.pipeline;
     };
     const endPass = () => {
       pass?.end();
