@@ -10,10 +10,10 @@ import { type Picture, pictures, survey } from "../../src/cli/pictures.ts";
 import { Terminal } from "../../src/cli/terminal.ts";
 import { googLeNet } from "../../src/graph/googlenet.ts";
 import { inferShapesForBatch } from "../../src/graph/graph.ts";
-import { cropsOf } from "../../src/image/crops.ts";
+import { prepareBy } from "../../src/image/preparation.ts";
 import { INPUT_SIDE } from "../../src/image/preprocess.ts";
 import type { RgbImage } from "../../src/image/resize.ts";
-import { sampleCrops, type Sampling } from "../../src/image/sampling.ts";
+import type { Sampling } from "../../src/image/sampling.ts";
 import { seededWeights } from "../../src/weights/seed.ts";
 
 const [folder, engineName, ...counts] = process.argv.slice(2);
@@ -23,10 +23,12 @@ const { pictures: total } = await survey([folder]);
 /** Takes its pictures and gives every class the same probability. */
 class Stub implements Classifier<Sampling> {
   readonly crops = 1;
+  readonly picturesTogether = 8;
   readonly picturesUnderWay = 16;
+  readonly preparation = { kind: "sampling", protocol: "squash256", side: INPUT_SIDE } as const;
 
   prepare(image: RgbImage): Sampling {
-    return sampleCrops(image, cropsOf("squash256", image), INPUT_SIDE);
+    return prepareBy(this.preparation, image);
   }
 
   async *classify<Item>(items: AsyncIterable<Item>): AsyncGenerator<Classified<Item>, void, undefined> {
@@ -43,12 +45,22 @@ class Stub implements Classifier<Sampling> {
 
 async function open(): Promise<OpenClassifier> {
   if (engineName === "stub") {
-    return { classifier: new Stub(), backend: "cpu", adapter: "stub", [Symbol.dispose]: () => undefined };
+    return {
+      classifier: new Stub(),
+      backend: "cpu",
+      adapter: "stub",
+      precision: "f32",
+      [Symbol.dispose]: () => undefined,
+    };
   }
   const graph = googLeNet();
   const weights = seededWeights(inferShapesForBatch(graph, 1).parameters, 1);
   const backend = engineName === "cpu" ? "cpu" : "webgpu";
-  return openClassifier([{ graph, weights }], { protocol: "squash256", backend, batch: 8, pictures: total }, context);
+  return openClassifier(
+    [{ graph, weights }],
+    { protocol: "squash256", backend, precision: "f32", batch: 8, pictures: total },
+    context,
+  );
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 
 import type { ValueId } from "../graph/graph.ts";
+import type { Preparation } from "../image/preparation.ts";
 import type { RgbImage } from "../image/resize.ts";
 
 /** For each output of a network the probabilities of its classes: `prob`, and of auxiliary heads `loss1/prob` and so on. */
@@ -25,6 +26,7 @@ export interface Classified<Item> {
   readonly classification: Classification | undefined;
 }
 
+/** How a stream of pictures is followed and given up. */
 export interface ClassifyOptions {
   /** Gives the stream up: it throws the signal's reason. */
   readonly signal?: AbortSignal;
@@ -36,8 +38,12 @@ export interface ClassifyOptions {
 export interface Classifier<Prepared> extends Disposable {
   /** Crops of each picture. */
   readonly crops: number;
+  /** Pictures that are computed together, where there are as many. */
+  readonly picturesTogether: number;
   /** Pictures that are taken before the first is given back: as many should be decoded ahead. */
   readonly picturesUnderWay: number;
+  /** What `prepare` does, for whoever does it elsewhere. */
+  readonly preparation: Preparation;
   /** Makes a picture ready. Throws EngineError "picture" where its data does not have its size. */
   prepare(image: RgbImage): Prepared;
   /**

@@ -11,13 +11,13 @@ import { STANDARD_INPUT } from "../node/list-images.ts";
 import type { Context } from "./context.ts";
 import { formatTable, formatTime, plural } from "./format.ts";
 import { openClassifier, type OpenClassifier } from "./open-classifier.ts";
-import type { EnsembleOptions } from "./options.ts";
+import type { Ensemble, NetworkOptions } from "./options.ts";
 import { type Picture, pictures, type Survey, survey } from "./pictures.ts";
 import { asEngineError, errorLine, exitStatus } from "./report.ts";
 import type { Terminal } from "./terminal.ts";
 import { trainedEnsemble } from "./weights-choice.ts";
 
-export interface ClassifyOptions extends EnsembleOptions {
+export interface ClassifyOptions extends Ensemble<NetworkOptions> {
   readonly top: number;
   readonly resize?: Recipe;
   readonly crops?: CropCount;
@@ -47,8 +47,10 @@ export async function classify(paths: readonly string[], options: ClassifyOption
       protocol: protocolOf(options.crops ?? 1, options.resize),
       backend: options.backend ?? "webgpu",
       adapter: options.adapter,
+      precision: options.precision,
       batch: options.batch,
       memory: options.memory,
+      tuning: options.tuning,
       pictures: found.pictures,
     },
     context,
@@ -63,10 +65,18 @@ export async function classify(paths: readonly string[], options: ClassifyOption
   });
 }
 
-function checkOptions(paths: readonly string[], { crops, resize, backend, memory }: ClassifyOptions): void {
+function checkOptions(paths: readonly string[], options: ClassifyOptions): void {
   if (paths.filter((path) => path === STANDARD_INPUT).length > 1) {
     throw new EngineError("usage", STANDARD_INPUT, "standard input is given twice", "give it once");
   }
+  checkLook(options);
+}
+
+/** How pictures are looked at, and with how much memory. */
+export type LookOptions = Pick<ClassifyOptions, "crops" | "resize" | "backend" | "memory">;
+
+/** @throws EngineError "usage" where options of that conflict */
+export function checkLook({ crops, resize, backend, memory }: LookOptions): void {
   if (resize !== undefined && crops !== undefined && crops !== 1) {
     throw new EngineError("usage", "--resize", `it conflicts with --crops ${crops}`, "give one of them");
   }
@@ -84,7 +94,7 @@ export interface Work {
 }
 
 export async function classifyWith<Prepared>(
-  engine: Pick<OpenClassifier, "backend" | "adapter"> & { readonly classifier: Classifier<Prepared> },
+  engine: Pick<OpenClassifier, "backend" | "adapter" | "precision"> & { readonly classifier: Classifier<Prepared> },
   source: AsyncIterable<Picture<Prepared>>,
   work: Work,
 ): Promise<number> {
@@ -127,7 +137,7 @@ export async function classifyWith<Prepared>(
 async function printResult<Prepared>(
   name: string,
   { probabilities, models, milliseconds }: Classification,
-  { classifier, backend, adapter }: Parameters<typeof classifyWith<Prepared>>[0],
+  { classifier, backend, adapter, precision }: Parameters<typeof classifyWith<Prepared>>[0],
   { top, weights, context: { terminal } }: Work,
 ): Promise<void> {
   const together = rankings(probabilities, top);
@@ -141,7 +151,7 @@ async function printResult<Prepared>(
       ...(each.length > 0 ? { models: each } : {}),
       backend,
       adapter,
-      precision: "f32",
+      precision,
       crops: classifier.crops,
       weights: weights.join(" + "),
       ms: milliseconds,

@@ -2,8 +2,10 @@
 
 import { type Command, Option } from "commander";
 import { EngineError } from "../errors.ts";
+import type { Shard } from "../evaluate/record.ts";
 import { CROP_COUNTS, type CropCount } from "../image/crops.ts";
 import { isRecipe, RECIPES, type Recipe } from "../image/preprocess.ts";
+import { type Precision, PRECISIONS } from "../plan/precision.ts";
 import { isSeedSource, MAX_SEED, parseSeed } from "../weights/seed.ts";
 
 export type Backend = "webgpu" | "cpu";
@@ -15,23 +17,33 @@ export interface OutputOptions {
   readonly quiet?: true;
 }
 
-/** What a command that runs the network is told. */
-export interface NetworkOptions extends OutputOptions {
+/** What a command that runs the network's main head is told. */
+export interface MainHeadOptions extends OutputOptions {
   readonly weights?: string;
   /** Undefined where it was not given. */
   readonly backend?: Backend;
   readonly adapter?: string;
+  readonly precision: Precision;
   readonly batch?: number;
+  /** The folder of the tuner's verdicts; false for none. */
+  readonly tuning?: string | false;
+}
+
+/** What a command that runs the network is told. */
+export interface NetworkOptions extends MainHeadOptions {
   readonly heads: Heads;
 }
 
-/** What a command that runs several models together is told. */
-export interface EnsembleOptions extends Omit<NetworkOptions, "weights"> {
+/** The same of several models together. */
+export type Ensemble<Options extends MainHeadOptions> = Omit<Options, "weights"> & {
   readonly weights?: readonly string[];
-}
+};
 
 /** The most images in a batch: more than any device has use for. */
 export const MAX_BATCH = 4096;
+
+/** The most parts of an evaluation: more than ILSVRC's validation set has pictures for. */
+const MAX_SHARDS = 10_000;
 
 export function addOutputOptions(command: Command): Command {
   return command
@@ -61,20 +73,42 @@ export function addNetworkOptions(
   parseBatch: (value: string) => number | readonly number[] = wholeNumber("--batch", 1, MAX_BATCH),
   weights = weightsOption,
 ): Command {
+  return addMainHeadOptions(command, batch, parseBatch, weights).addOption(
+    choice("--heads <WHICH>", "with the auxiliary classifiers (all) or without", ["main", "all"], "main"),
+  );
+}
+
+/** Options of a command that runs the network's main head alone. */
+export function addMainHeadOptions(
+  command: Command,
+  batch: string,
+  parseBatch: (value: string) => number | readonly number[],
+  weights: Option,
+): Command {
   command
     .addOption(weights)
     .addOption(choice("--backend <NAME>", "what computes (default: webgpu)", ["webgpu", "cpu"]))
     .addOption(new Option("--adapter <TEXT>", "the WebGPU adapter whose name has this in it").argParser(parseAdapter))
-    .addOption(choice("--precision <TYPE>", "type of the numbers", ["f32"]).argParser(parsePrecision))
+    .addOption(choice("--precision <TYPE>", "type of the numbers on the GPU", PRECISIONS, "f32"))
     .addOption(new Option("--batch <N>", batch).argParser(parseBatch))
-    .addOption(choice("--heads <WHICH>", "with the auxiliary classifiers (all) or without", ["main", "all"], "main"))
-    .hook("preAction", () => checkConflicts(command.opts<NetworkOptions>()));
+    .addOption(
+      new Option("--tuning <FOLDER>", "where verdicts of `tune` are kept (default: $GOOGLENET_TUNING, else a cache)"),
+    )
+    .option("--no-tuning", "plan by default, whatever was tuned")
+    .hook("preAction", () => checkConflicts(command.opts<MainHeadOptions>()));
   return addOutputOptions(command);
 }
 
-function checkConflicts({ backend, adapter }: NetworkOptions): void {
+function checkConflicts({ backend, adapter, precision, tuning }: MainHeadOptions): void {
+  if (backend === "cpu" && typeof tuning === "string") {
+    throw new EngineError("usage", "--tuning", "it conflicts with --backend cpu", "give one of them");
+  }
   if (backend === "cpu" && adapter !== undefined) {
     throw new EngineError("usage", "--adapter", "it conflicts with --backend cpu", "give one of them");
+  }
+  if (backend === "cpu" && precision !== "f32") {
+    const problem = "it conflicts with --backend cpu, which computes in float64 and gives float32";
+    throw new EngineError("usage", `--precision ${precision}`, problem, "give one of them");
   }
 }
 
@@ -168,15 +202,16 @@ export function parseCrops(value: string): CropCount {
   return count;
 }
 
+/** Reads which part of how many, `2/8`. */
+export function parseShard(value: string): Shard {
+  const [, index, of] = (/^(\d+)\/(\d+)$/.exec(value) ?? []).map(Number);
+  if (index === undefined || of > MAX_SHARDS || index < 1 || index > of) {
+    throw invalid("--shard", value, `I/N, N parts (at most ${MAX_SHARDS}) of which it is the I-th, from 1`);
+  }
+  return { index, of };
+}
+
 /** Reads megabytes, into bytes. */
 export function parseMemory(value: string): number {
   return 1_000_000 * wholeNumber("--memory", 1, 1_000_000)(value);
-}
-
-function parsePrecision(value: string): string {
-  if (value === "f16") {
-    throw new EngineError("usage", "--precision", "f16 is not there yet", "leave it out, or give f32");
-  }
-  if (value !== "f32") throw invalid("--precision", value, "f32");
-  return value;
 }

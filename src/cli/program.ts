@@ -7,6 +7,7 @@ import { googlenetVersion } from "../node/package.ts";
 import type { ClassifyOptions } from "./classify.ts";
 import type { Context } from "./context.ts";
 import {
+  addMainHeadOptions,
   addNetworkOptions,
   addOutputOptions,
   ensembleOption,
@@ -18,18 +19,18 @@ import {
   parseMemory,
   parsePair,
   parseRecipe,
+  parseShard,
   seconds,
   wholeNumber,
 } from "./options.ts";
 import type { BenchOptions } from "./bench.ts";
 import type { DevicesOptions } from "./devices.ts";
+import type { EvaluateOptions } from "./evaluate.ts";
 import type { ProfileOptions } from "./profile.ts";
 import { exitStatus } from "./report.ts";
 import type { RunOptions } from "./run.ts";
+import type { TuneOptions } from "./tune.ts";
 import type { VerifyOptions } from "./verify.ts";
-
-/** Commands to come: known, so that it can be said. */
-const laterCommands = ["tune", "evaluate"];
 
 /**
  * Runs what the arguments ask for; without a command, the demo.
@@ -49,9 +50,6 @@ export async function parse(argv: readonly string[], context: Context): Promise<
   });
   // Commander would show the help of all commands for `--help` after one that there is not.
   const unknown = !demo && !first.startsWith("-") && !["help", ...program.commands.map(nameOf)].includes(first);
-  if (first !== undefined && laterCommands.includes(first)) {
-    throw new EngineError("usage", first, "this command is not there yet", "--help shows those that are");
-  }
   try {
     await program.parseAsync(demo ? ["demo", ...argv] : unknown ? [first] : argv, { from: "user" });
   } catch (error) {
@@ -63,6 +61,21 @@ export async function parse(argv: readonly string[], context: Context): Promise<
 }
 
 const nameOf = (command: Command) => command.name();
+
+/** How pictures are looked at: options of every command that classifies them. */
+const lookOptions = {
+  resize: new Option("--resize <RECIPE>", "how to make it 224×224: squash256 (default), squash224, short256").argParser(
+    parseRecipe,
+  ),
+  crops: new Option("--crops <N>", "crops whose probabilities are averaged: 1 (default), 10, 144").argParser(
+    parseCrops,
+  ),
+  memory: new Option(
+    "--memory <MB>",
+    "GPU memory for activations and crops, which bounds the batch (default: 256)",
+  ).argParser(parseMemory),
+  batch: "crops that go through the network at once, at most (default: what --memory and the device hold)",
+};
 
 /** Adds a command that shows how it is used. */
 type Define = (name: string, description: string, examples: readonly string[], parent?: Command) => Command;
@@ -95,19 +108,17 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     ])
       .argument("<IMAGE...>", "pictures, folders of pictures, or - for standard input")
       .option("--top <N>", "classes to print", wholeNumber("--top", 1, 1000), 5)
-      .option("--resize <RECIPE>", "how to make it 224×224: squash256 (default), squash224, short256", parseRecipe)
-      .option("--crops <N>", "crops whose probabilities are averaged: 1 (default), 10, 144", parseCrops)
-      .option(
-        "--memory <MB>",
-        "GPU memory for activations and crops, which bounds the batch (default: 256)",
-        parseMemory,
-      ),
-    "crops that go through the network at once, at most (default: what --memory and the device hold)",
+      .addOption(lookOptions.resize)
+      .addOption(lookOptions.crops)
+      .addOption(lookOptions.memory),
+    lookOptions.batch,
     wholeNumber("--batch", 1, MAX_BATCH),
     ensembleOption,
   ).action(async (paths: string[], options: ClassifyOptions) =>
     end(await (await import("./classify.ts")).classify(paths, options, context)),
   );
+
+  defineEvaluate(define, context, end);
 
   addNetworkOptions(
     define("run", "run a model on arrays and write any of its blobs as float32 arrays", [
@@ -185,6 +196,15 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     "images at once (default: 1)",
   ).action(async (options: ProfileOptions) => end(await (await import("./profile.ts")).profile(options, context)));
 
+  addNetworkOptions(
+    define("tune", "time candidate kernels on this device, right ones alone, and keep the verdict for all commands", [
+      "googlenet tune",
+      "googlenet tune --batch 1,8",
+    ]).option("--rounds <N>", "turns of each candidate (default: 5)", wholeNumber("--rounds", 1, 1000)),
+    "batch sizes, say 1,8 (default: 1)",
+    parseBatches,
+  ).action(async (options: TuneOptions) => end(await (await import("./tune.ts")).tune(options, context)));
+
   addOutputOptions(
     define("devices", "list the WebGPU adapters, their limits and features, and what is missing", [
       "googlenet devices",
@@ -194,6 +214,36 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
 
   defineWeights(define, context, end);
   return program;
+}
+
+function defineEvaluate(define: Define, context: Context, end: (status: number) => void): void {
+  const command = define("evaluate", "top-1 and top-5 error over a folder of labelled pictures", [
+    "googlenet evaluate photos/                       # photos/tench/1.jpg, photos/n01443537/2.jpg",
+    "googlenet evaluate val/ --labels val.txt --crops 10 --state val.state",
+    "googlenet evaluate val/ --labels val.txt --shard 2/8 --state 2.state",
+    "googlenet evaluate val/ --html val.html --merge *.state",
+    "googlenet evaluate --compare f32.json f16.json",
+  ])
+    .argument("[FOLDER]", "the pictures: a folder a class, named by WordNet id or name, unless --labels says it")
+    .option("--labels <FILE>", "what they show: `path class` a line, class 0-based, or a class a line")
+    .option("--synsets <FILE>", "ILSVRC's table, where --labels has its own numbers: `WordNet-id number` a line")
+    .addOption(lookOptions.crops)
+    .addOption(lookOptions.resize)
+    .option("--state <FILE>", "keep progress there; the same command goes on where it was interrupted")
+    .option("--shard <I/N>", "only the I-th of N parts", parseShard)
+    .option("--skip-unreadable", "leave pictures that can't be read out, rather than count them as errors")
+    .addOption(lookOptions.memory)
+    .option("--merge <FILE...>", "join all shards' states, or what they printed with --json, into the whole")
+    .option("--compare <FILE...>", "two such results, picture by picture: agreement, McNemar's test, what changed")
+    .option("--html <FILE>", "draw it too: errors, the worst classes, the most confident mistakes as pictures")
+    .option(
+      "--beside <FILE...>",
+      "with --html, other results of the same pictures (of other crops, say) to draw beside",
+    );
+  addMainHeadOptions(command, lookOptions.batch, wholeNumber("--batch", 1, MAX_BATCH), ensembleOption).action(
+    async (folder: string | undefined, options: EvaluateOptions) =>
+      end(await (await import("./evaluate.ts")).evaluate(folder, options, context)),
+  );
 }
 
 function defineWeights(define: Define, context: Context, end: (status: number) => void): void {

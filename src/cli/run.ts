@@ -18,7 +18,7 @@ import { openEngine, type Tensors } from "./engine.ts";
 import { formatBytes, formatTable } from "./format.ts";
 import { checkInputName, googLeNetFor } from "./inputs.ts";
 import { requireMemory } from "./memory.ts";
-import { nearNames } from "./near-names.ts";
+import { nearNames } from "../labels/near-names.ts";
 import type { NetworkOptions, Pair } from "./options.ts";
 import { errorLine, exitStatus } from "./report.ts";
 import { trainedWeights } from "./weights-choice.ts";
@@ -164,7 +164,7 @@ function tooLarge(error: unknown, files: readonly Pair[], inputs: Job["inputs"])
 
 async function compute(
   { graph, weights, inputs }: Job,
-  { backend = "webgpu", adapter, batch }: RunOptions,
+  { backend = "webgpu", adapter, precision, batch, tuning }: RunOptions,
   context: Context,
 ): Promise<Map<ValueId, Tensor>> {
   const { images: total, tensors } = checkInputs(graph, inputs);
@@ -175,7 +175,7 @@ async function compute(
   if (size < total && !imageValues(graph, total)) {
     throw new EngineError("usage", "--batch", `images of ${graph.name} can't be computed apart`, "leave it out");
   }
-  using engine = await openEngine(graph, weights, { backend, adapter, batch: size }, context);
+  using engine = await openEngine(graph, weights, { backend, adapter, precision, batch: size, tuning }, context);
   const bar = context.terminal.progress("Images", total);
   const parts: Tensors[] = [];
   for (let start = 0; start < total; start += size) {

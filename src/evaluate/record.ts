@@ -7,7 +7,10 @@
 export interface EvaluationRun {
   /** The engine's version. */
   readonly engine: string;
-  /** The models of the ensemble in their order: what they are called, and the SHA-256 of their weights as float32. */
+  /**
+   * The models of the ensemble in their order: the SHA-256 of their weights as float32, and what they are called, which
+   * may differ from machine to machine.
+   */
   readonly models: readonly { readonly name: string; readonly sha256: string }[];
   /** How a picture is looked at: one of `PROTOCOLS`. */
   readonly protocol: string;
@@ -17,6 +20,8 @@ export interface EvaluationRun {
   readonly backend: string;
   /** SHA-256 of the list of all shards' pictures with their classes, in order. */
   readonly pictures: string;
+  /** How many pictures all shards have together. */
+  readonly total: number;
 }
 
 /** A part of an evaluation: every `of`-th picture from `index` on, counted from 1. The whole is 1 of 1. */

@@ -4,24 +4,29 @@ import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { EngineError } from "../errors.ts";
-import { readCaffemodel } from "../formats/caffemodel.ts";
 import { writeCaffemodel } from "../formats/caffemodel-write.ts";
 import type { FloatType } from "../formats/floats.ts";
 import { OnnxFile } from "../formats/onnx/read.ts";
 import { toOnnx } from "../formats/onnx-write.ts";
-import { looksLikeSafetensors, readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
+import { writeSafetensors } from "../formats/safetensors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
 import { inferShapesForBatch, type Parameter } from "../graph/graph.ts";
 import type { Weights } from "../graph/weights.ts";
 import { checkWeights, isAuxiliary } from "../weights/check.ts";
 import { googLeNetWeights } from "../weights/other-names.ts";
+import {
+  formatOf,
+  formatOfName,
+  MODEL_KEY,
+  readWeights,
+  type WeightsContents,
+  type WeightsFormat,
+} from "../weights/read.ts";
 import { recogniseWeights } from "../weights/recognise.ts";
 import { isSeedSource, parseSeed, seededWeights } from "../weights/seed.ts";
 import { writeFileAtomically } from "./atomic-write.ts";
 import { filesBeside } from "./external-files.ts";
 import { readWholeFile } from "./whole-file.ts";
-
-export type WeightsFormat = "safetensors" | "caffemodel" | "onnx";
 
 /** Where weights came from. */
 export interface WeightsOrigin {
@@ -52,16 +57,9 @@ export interface WeightsDescription {
   readonly recognised: string | null;
 }
 
-interface WeightsFile {
+interface WeightsFile extends WeightsContents {
   readonly bytes: Uint8Array;
-  readonly format: WeightsFormat;
-  readonly network: string | null;
-  readonly tensors: Weights;
-  readonly types: readonly FloatType[];
 }
-
-/** safetensors metadata entry with the network's name. */
-const MODEL_KEY = "model";
 
 /**
  * Loads the weights that a network needs and checks that they fit it.
@@ -116,7 +114,7 @@ export async function describeWeights(file: string): Promise<WeightsDescription>
  * @throws EngineError "weights", "usage" for another extension or the same file, "write"
  */
 export async function convertWeights(input: string, output: string): Promise<{ readonly bytes: number }> {
-  const format = formatOfExtension(output);
+  const format = formatOfName(output);
   if (format === null) {
     throw new EngineError(
       "usage",
@@ -152,62 +150,12 @@ function write(tensors: Weights, name: string, format: WeightsFormat, source: st
   }
 }
 
-function formatOfExtension(path: string): WeightsFormat | null {
-  switch (extname(path).toLowerCase()) {
-    case ".safetensors":
-      return "safetensors";
-    case ".caffemodel":
-      return "caffemodel";
-    case ".onnx":
-      return "onnx";
-    default:
-      return null;
-  }
-}
-
 /** Reads a file of weights, whatever network they are of. */
 export async function readWeightsFile(path: string): Promise<WeightsFile> {
   const bytes = await readWholeFile(path, "weights");
-  switch (formatOfContents(bytes) ?? formatOfExtension(path)) {
-    case "safetensors": {
-      const { tensors, types, metadata } = readSafetensors(bytes, path);
-      const network = Object.hasOwn(metadata, MODEL_KEY) ? metadata[MODEL_KEY] : null;
-      return { bytes, format: "safetensors", network, tensors, types: [...new Set(types.values())] };
-    }
-    case "caffemodel": {
-      const { network, tensors, types } = readCaffemodel(bytes, path);
-      const name = network === "" ? null : network;
-      return { bytes, format: "caffemodel", network: name, tensors, types: [...new Set(types.values())] };
-    }
-    case "onnx": {
-      const file = new OnnxFile(bytes, path, filesBeside(path));
-      const model = await file.model();
-      const tensors = googLeNetWeights(model) ?? model.weights;
-      return { bytes, format: "onnx", network: model.graph.name, tensors, types: file.types };
-    }
-    case null:
-      throw new EngineError(
-        "weights",
-        path,
-        "is neither a safetensors file nor a caffemodel nor an ONNX file",
-        "give one of these (googlenet weights fetch gets BVLC's)",
-      );
-  }
-}
-
-/** The format that a file's first bytes speak of; those of a damaged file may speak of none. */
-function formatOfContents(bytes: Uint8Array): WeightsFormat | null {
-  if (looksLikeSafetensors(bytes)) return "safetensors";
-  if (looksLikeOnnx(bytes)) return "onnx";
-  return looksLikeCaffemodel(bytes) ? "caffemodel" : null;
-}
-
-/** ONNX files begin with their version (field 1). */
-function looksLikeOnnx(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x08;
-}
-
-/** Caffe writes the network's name (field 1) or a layer (field 2 or 100) first. */
-function looksLikeCaffemodel(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x0a || bytes[0] === 0x12 || (bytes[0] === 0xa2 && bytes[1] === 0x06);
+  if (formatOf(bytes, path) !== "onnx") return { ...readWeights(bytes, path), bytes };
+  const file = new OnnxFile(bytes, path, filesBeside(path));
+  const model = await file.model();
+  const tensors = googLeNetWeights(model) ?? model.weights;
+  return { bytes, format: "onnx", network: model.graph.name, tensors, types: file.types };
 }

@@ -1,9 +1,9 @@
 /** The run as one strip from left to right, and a bar a layer. */
 
-import { duration, figure, percent } from "./figures.ts";
+import { duration, figure, percent } from "../page/figures.ts";
+import { html, type Markup, portion } from "../page/markup.ts";
 import type { KernelClass } from "./kernel-colors.ts";
 import type { Block, Layer } from "./layers.ts";
-import { html, type Markup, portion } from "./markup.ts";
 
 /** Narrower blocks have no room for their name; on a narrow page, blocks twice as wide have none. */
 const namedShare = 0.028;

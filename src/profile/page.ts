@@ -1,13 +1,15 @@
-/** A profile as one HTML page: pictures and numbers, without scripts and without a request to anywhere. */
+/** A profile as one HTML page of pictures and numbers. */
 
+import { documentOf } from "../page/document.ts";
+import { duration, figure, percent } from "../page/figures.ts";
+import { facts, type NamedValue, tiles } from "../page/lists.ts";
+import { html, type Markup } from "../page/markup.ts";
 import { bars, strip } from "./bars.ts";
-import { duration, figure, percent } from "./figures.ts";
 import { type KernelClass, kernelClasses } from "./kernel-colors.ts";
 import { blocksOf, type KernelTime, kernelTimes, layersOf } from "./layers.ts";
-import { html, Markup } from "./markup.ts";
 import type { Profile } from "./profile.ts";
 import { bandwidthPlot, rooflinePlot } from "./roofline-plot.ts";
-import { styleSheet } from "./style.ts";
+import { profileStyle } from "./style.ts";
 
 export interface PageOptions {
   readonly profile: Profile;
@@ -18,88 +20,64 @@ export interface PageOptions {
   /** Of the run, in ISO 8601. */
   readonly date: string;
   /** What else there is to say of the run, `["Weights", "seed:1"]`. */
-  readonly facts: readonly (readonly [name: string, value: string])[];
+  readonly facts: readonly NamedValue[];
 }
 
 /** The page whole, to be written as UTF-8. */
 export function profilePage(options: PageOptions): string {
-  const { profile, subject, device, facts } = options;
+  const { profile, subject, device } = options;
   const kernels = kernelTimes(profile.steps);
   const kernelClass = kernelClasses(kernels);
   const layers = layersOf(profile);
   const blocks = blocksOf(layers);
-  const page = html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta
-          http-equiv="Content-Security-Policy"
-          content="default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-        />
-        <link rel="icon" href="data:," />
-        <title>${subject} in ${duration(profile.totals.gpuMs)} on ${device}</title>
-        <style>
-          ${new Markup(styleSheet)}
-        </style>
-      </head>
-      <body>
-        <main>
-          <h1>${subject} in ${duration(profile.totals.gpuMs)}</h1>
-          <p class="soft">${device} · batch ${options.batch} · ${options.date.slice(0, 10)}</p>
-          ${tiles(options)} ${strip(blocks, kernelClass)}
-          <h2>Where the time goes</h2>
-          <p class="soft">GPU time by kernel, in the colours of all that follows.</p>
-          ${kernelTable(kernels, profile, kernelClass)}
-          <h2>Layer by layer</h2>
-          <p class="soft">
-            A bar is a layer's time, in its kernels' colours. The thin line is the cumulative share, from 0 to 100 %
-            across.
-          </p>
-          ${bars(blocks, kernelClass)}
-          <h2>Against the device's ceilings</h2>
-          <p class="soft">
-            A dot a layer, as large as its time; the diamond is the whole run. The lines are what this device reached in
-            micro-benchmarks of its own, right after the run. Point at a dot, or walk through them with the Tab key, to
-            read it.
-          </p>
-          <div class="wide">
-            ${rooflinePlot(layers, profile.totals, profile.ceilings, kernelClass, { width: 1000, height: 540, labels: 14 })}
-          </div>
-          <div class="narrow">
-            ${rooflinePlot(layers, profile.totals, profile.ceilings, kernelClass, { width: 362, height: 400, labels: 5 })}
-          </div>
-          ${memoryLayers()}
-          <h2>How to read it</h2>
-          <p>
-            The roofline of a step is the least time that it could take: its multiply-adds at the device's best rate, or
-            the bytes that it has to move at the best bandwidth, whichever is longer. The share of the roofline is that
-            time over the one measured.
-          </p>
-          <p>
-            Winograd's convolutions are three kinds of steps: a transform, a product, a transform back. The product
-            counts the multiply-adds of the direct convolution that it stands for, 2.25 or 4 times as many as it makes,
-            so it may lie above the arithmetic ceiling.
-          </p>
-          <p>
-            Memory-bound steps may pass the bandwidth where their data still lies in a cache. Each step ran in a pass of
-            its own, so that it could be timed, so their sum may differ from the time of a run in one pass.
-          </p>
-          ${stepTable(profile)}
-          <details open>
-            <summary>The run</summary>
-            <dl class="facts">
-              ${facts.map(
-                ([name, value]) =>
-                  html`<dt>${name}</dt>
-                    <dd>${value}</dd>`,
-              )}
-            </dl>
-          </details>
-        </main>
-      </body>
-    </html> `;
-  return page.text;
+  return documentOf({
+    title: `${subject} in ${duration(profile.totals.gpuMs)} on ${device}`,
+    style: profileStyle,
+    body: html`<h1>${subject} in ${duration(profile.totals.gpuMs)}</h1>
+      <p class="soft">${device} · batch ${options.batch} · ${options.date.slice(0, 10)}</p>
+      ${summary(options)} ${strip(blocks, kernelClass)}
+      <h2>Where the time goes</h2>
+      <p class="soft">GPU time by kernel, in the colours of all that follows.</p>
+      ${kernelTable(kernels, profile, kernelClass)}
+      <h2>Layer by layer</h2>
+      <p class="soft">
+        A bar is a layer's time, in its kernels' colours. The thin line is the cumulative share, from 0 to 100 % across.
+      </p>
+      ${bars(blocks, kernelClass)}
+      <h2>Against the device's ceilings</h2>
+      <p class="soft">
+        A dot a layer, as large as its time; the diamond is the whole run. The lines are what this device reached in
+        micro-benchmarks of its own, right after the run. Point at a dot, or walk through them with the Tab key, to read
+        it.
+      </p>
+      <div class="wide">
+        ${rooflinePlot(layers, profile.totals, profile.ceilings, kernelClass, { width: 1000, height: 540, labels: 14 })}
+      </div>
+      <div class="narrow">
+        ${rooflinePlot(layers, profile.totals, profile.ceilings, kernelClass, { width: 362, height: 400, labels: 5 })}
+      </div>
+      ${memoryLayers()}
+      <h2>How to read it</h2>
+      <p>
+        The roofline of a step is the least time that it could take: its multiply-adds at the device's best rate, or the
+        bytes that it has to move at the best bandwidth, whichever is longer. The share of the roofline is that time
+        over the one measured.
+      </p>
+      <p>
+        Winograd's convolutions are three kinds of steps: a transform, a product, a transform back. The product counts
+        the multiply-adds of the direct convolution that it stands for, 2.25 or 4 times as many as it makes, so it may
+        lie above the arithmetic ceiling.
+      </p>
+      <p>
+        Memory-bound steps may pass the bandwidth where their data still lies in a cache. Each step ran in a pass of its
+        own, so that it could be timed, so their sum may differ from the time of a run in one pass.
+      </p>
+      ${stepTable(profile)}
+      <details open>
+        <summary>The run</summary>
+        ${facts(options.facts)}
+      </details> `,
+  });
 
   function memoryLayers(): Markup {
     if (!layers.some(({ macs, gbps }) => macs === 0 && gbps > 0)) return html``;
@@ -114,24 +92,15 @@ export function profilePage(options: PageOptions): string {
   }
 }
 
-function tiles({ profile: { totals, ceilings, steps }, batch }: PageOptions): Markup {
-  const shown: [string, string][] = [
+function summary({ profile: { totals, ceilings, steps }, batch }: PageOptions): Markup {
+  return tiles([
     [batch === 1 ? "one image" : `${batch} images`, duration(totals.gpuMs)],
     ["steps", figure(steps.length)],
     ["reached", `${figure(totals.gflops)} GFLOP/s`],
     ["of the roofline", percent(totals.roofline)],
     ["arithmetic ceiling", `${figure(ceilings.gflops)} GFLOP/s`],
     ["memory ceiling", `${figure(ceilings.gbps)} GB/s`],
-  ];
-  return html`<dl class="tiles">
-    ${shown.map(
-      ([name, value]) =>
-        html`<div>
-          <dt>${name}</dt>
-          <dd>${value}</dd>
-        </div>`,
-    )}
-  </dl>`;
+  ]);
 }
 
 /** The legend, with what each kernel takes. */

@@ -1,11 +1,11 @@
 /** The roofline plot: rate over intensity, both logarithmic, beneath the device's ceilings. */
 
-import { duration, figure, percent } from "./figures.ts";
+import { duration, figure, percent } from "../page/figures.ts";
+import { at, html, type Markup } from "../page/markup.ts";
 import type { KernelClass } from "./kernel-colors.ts";
 import { type Box, type Dot, placeLabels } from "./labels.ts";
 import type { Layer } from "./layers.ts";
 import { type LogScale, logScale, logTicks } from "./log-scale.ts";
-import { at, html, type Markup } from "./markup.ts";
 import { intensity, type Rates, type Roofline, type Work } from "./roofline.ts";
 
 export interface PlotOptions {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ahead } from "../../src/cli/ahead.ts";
 import { formatBytes, formatTable, formatTime, plural, significant } from "../../src/cli/format.ts";
-import { nearNames } from "../../src/cli/near-names.ts";
+import { nearNames } from "../../src/labels/near-names.ts";
 import { googLeNet } from "../../src/graph/googlenet.ts";
 
 async function* count(to: number): AsyncGenerator<number> {

@@ -13,7 +13,7 @@ import { writeSafetensors } from "../../src/formats/safetensors.ts";
 import { googLeNet } from "../../src/graph/googlenet.ts";
 import { type Graph, inferShapesForBatch } from "../../src/graph/graph.ts";
 import { filesBeside } from "../../src/node/external-files.ts";
-import { openModel } from "../../src/node/model-file.ts";
+import { openModel } from "../../src/node/open-model.ts";
 import { convertWeights, describeWeights, loadWeights } from "../../src/node/weights-file.ts";
 import { seededWeights } from "../../src/weights/seed.ts";
 import { randomTensor, uniform } from "../support/random.ts";

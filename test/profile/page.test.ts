@@ -3,9 +3,9 @@ import { describe, expect, test } from "vitest";
 import { blocksOf, layersOf } from "../../src/profile/layers.ts";
 import { placeLabels } from "../../src/profile/labels.ts";
 import { logScale, logTicks } from "../../src/profile/log-scale.ts";
-import { html } from "../../src/profile/markup.ts";
 import { profilePage } from "../../src/profile/page.ts";
 import { makeProfile } from "../../src/profile/profile.ts";
+import { unclosed } from "../support/markup.ts";
 
 const ceilings = { gflops: 100, gbps: 20 };
 
@@ -133,12 +133,6 @@ describe("the page", () => {
   });
 });
 
-test("markup escapes text and attributes, and leaves markup alone", () => {
-  expect(html`<a title="${'"'}">${html`<b />`}${[html`<i />`]}${"<"}${3}</a>`.text).toBe(
-    '<a title="&quot;"><b /><i />&lt;3</a>',
-  );
-});
-
 test("a logarithmic scale gives each power of ten as much room, and ticks within itself", () => {
   const scale = logScale([1, 100], 0, 200, 1);
   expect([scale(1), scale(10), scale(100)]).toEqual([0, 100, 200]);
@@ -171,18 +165,4 @@ function dot(text: string, label: string): { x: number; y: number; radius: numbe
   const start = text.indexOf(`aria-label="${label}`);
   const [, x, y, radius] = /cx="([\d.]+)"\s+cy="([\d.]+)"\s+r="([\d.]+)"/.exec(text.slice(start))!;
   return { x: Number(x), y: Number(y), radius: Number(radius) };
-}
-
-/** Elements left open or closed without being open, and what is no tag at all. */
-function unclosed(text: string): string[] {
-  const open: string[] = [];
-  const wrong: string[] = [];
-  const body = text.replace(/<style>[^]*?<\/style>/, "").replace("<!doctype html>", "");
-  for (const [tag] of body.matchAll(/<[^>]*>?/g)) {
-    const parts = /^<(\/?)([a-z\d]+)(?:\s+[\w-]+="[^"<>]*"|\s+open)*\s*(\/?)>$/i.exec(tag);
-    if (!parts) wrong.push(tag);
-    else if (parts[1] && open.pop() !== parts[2]) wrong.push(tag);
-    else if (!parts[1] && !parts[3] && !/^(meta|link)$/.test(parts[2])) open.push(parts[2]);
-  }
-  return [...wrong, ...open];
 }

@@ -1,0 +1,68 @@
+/** Evaluation: labelled pictures in, and for each what a classifier says of it. */
+
+import { EngineError } from "../errors.ts";
+import type { Classification, Classifier, ClassifyOptions } from "../classify/classifier.ts";
+import { topK } from "../labels/labels.ts";
+import type { LabelledPicture, PreparedPicture } from "./pictures.ts";
+import type { EvaluatedPicture } from "./record.ts";
+
+/** What became of a picture, and the time since the one before it. */
+export type TimedPicture = EvaluatedPicture & { readonly seconds: number };
+
+/** Classes that are kept of each picture: an error is one of the most probable class, or of the five. */
+const KEPT = 5;
+
+/**
+ * Classifies labelled pictures and gives for each, in their order, its most probable classes, or why it could not be
+ * read. `summarise` makes figures of them. While some are computed, the next ones are taken: whoever gives them should
+ * decode ahead.
+ *
+ * Throws EngineError "usage" for a class that the network does not have, "check" for a probability that is no number,
+ * and what the classifier throws.
+ *
+ * @example
+ * ```ts
+ * const pictures = [{ number: 0, image: "cat.jpg", class: 281, prepared: classifier.prepare(image) }];
+ * for await (const { top5, class: shown } of evaluate(classifier, pictures)) console.log(top5?.includes(shown));
+ * ```
+ */
+export async function* evaluate<Prepared>(
+  classifier: Classifier<Prepared>,
+  pictures: AsyncIterable<PreparedPicture<Prepared>> | Iterable<PreparedPicture<Prepared>>,
+  options: ClassifyOptions = {},
+): AsyncGenerator<TimedPicture, void, undefined> {
+  let last = performance.now();
+  const preparedOf = (picture: PreparedPicture<Prepared>) => ("prepared" in picture ? picture.prepared : undefined);
+  for await (const { item, classification } of classifier.classify(pictures, preparedOf, options)) {
+    const now = performance.now();
+    const seconds = Math.round((now - last) * 1000) / 1e6;
+    last = now;
+    const { number, image, class: shown } = item;
+    const picture: LabelledPicture = { number, image, class: shown };
+    if ("error" in item) {
+      yield { ...picture, error: item.error.message, seconds };
+    } else {
+      yield { ...picture, ...judge(picture, classification!), seconds };
+    }
+  }
+}
+
+function judge(
+  { image, class: shown }: LabelledPicture,
+  { probabilities }: Classification,
+): { readonly top5: readonly number[]; readonly probabilities: readonly number[]; readonly ofClass: number } {
+  const { prob } = probabilities;
+  if (prob === undefined) {
+    throw new EngineError("usage", "network", "it has no output prob", "evaluate a classifier of such networks");
+  }
+  if (shown >= prob.length) {
+    const remedy = `give classes from 0 to ${prob.length - 1}`;
+    throw new EngineError("usage", image, `it is of class ${shown}, and the network has ${prob.length}`, remedy);
+  }
+  const best = topK(prob, KEPT);
+  return {
+    top5: best.map(({ class: index }) => index),
+    probabilities: best.map(({ probability }) => probability),
+    ofClass: prob[shown],
+  };
+}

@@ -1,0 +1,157 @@
+/**
+ * An evaluation as JSON lines: what a state file holds and what the command prints with `--json`. Both have an object a
+ * picture and one with the `run`; a state file has that first, and notes beside pictures what the time was spent on.
+ */
+
+import { EngineError } from "../errors.ts";
+import type { EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "./record.ts";
+import type { LabelledPicture } from "./pictures.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What is known once the whole text was read. */
+interface Collected {
+  run?: EvaluationRun;
+  shard?: Shard;
+  readonly adapters: Set<string>;
+  skipUnreadable: boolean;
+  seconds: number;
+  /** Whether `seconds` is the sum of what its pictures say. */
+  summed: boolean;
+  readonly pictures: Map<number, EvaluatedPicture>;
+}
+
+const REMEDY = "give a state file, or what evaluate --json printed, whole";
+
+/**
+ * Reads an evaluation.
+ *
+ * @param file what errors call it
+ * @throws EngineError "evaluation" where it is none, is damaged, or says something twice
+ */
+export function parseEvaluation(text: string, file: string): Evaluation {
+  const collected: Collected = {
+    adapters: new Set(),
+    skipUnreadable: false,
+    seconds: 0,
+    summed: true,
+    pictures: new Map(),
+  };
+  text.split("\n").forEach((line, index) => {
+    if (line.trim() !== "") take(collected, parseLine(line, index + 1, file), `line ${index + 1}`, file);
+  });
+  const { run, shard, adapters, skipUnreadable, seconds, pictures } = collected;
+  if (!run || !shard) throw refusal(file, "it is not an evaluation, or its last line is missing");
+  const sorted = [...pictures.values()].sort((a, b) => a.number - b.number);
+  for (const { number } of sorted) {
+    if (number >= run.total || number % shard.of !== shard.index - 1) {
+      throw refusal(file, `picture ${number} is none of shard ${shard.index}/${shard.of} of ${run.total} pictures`);
+    }
+  }
+  return { run, shard, adapter: [...adapters].join(" + "), pictures: sorted, seconds, skipUnreadable };
+}
+
+function parseLine(line: string, number: number, file: string): Fields {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    // The engine's own message says it better.
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw refusal(file, `line ${number} is not a JSON object`);
+  }
+  return value as Fields;
+}
+
+function take(collected: Collected, fields: Fields, where: string, file: string): void {
+  const check = (holds: boolean, what: string) => {
+    if (!holds) throw refusal(file, `${where} has no valid ${what}`);
+  };
+  const { run, shard, adapter, skipUnreadable, seconds } = fields;
+  if ("image" in fields) {
+    const picture = pictureOf(fields, check);
+    // A process that was taken for dead may have written a picture that its successor wrote, too.
+    if (!collected.pictures.has(picture.number)) {
+      collected.pictures.set(picture.number, picture);
+      if (collected.summed && seconds !== undefined) {
+        check(isAmount(seconds), "seconds");
+        collected.seconds += seconds as number;
+      }
+    }
+    return;
+  }
+  if (run !== undefined) {
+    check(isRun(run), "run");
+    check(isShard(shard), "shard");
+    if (collected.run) throw refusal(file, `${where} begins another evaluation`);
+    collected.run = run as EvaluationRun;
+    collected.shard = shard as Shard;
+    if (seconds !== undefined) {
+      check(isAmount(seconds), "seconds");
+      collected.seconds = seconds as number;
+      collected.summed = false;
+    }
+  }
+  if (adapter !== undefined) {
+    check(typeof adapter === "string", "adapter");
+    collected.adapters.add(adapter as string);
+  }
+  if (skipUnreadable !== undefined) {
+    check(typeof skipUnreadable === "boolean", "skipUnreadable");
+    collected.skipUnreadable = skipUnreadable as boolean;
+  }
+}
+
+function pictureOf(fields: Fields, check: (holds: boolean, what: string) => void): EvaluatedPicture {
+  const { number, image, class: shown, error, top5, probabilities, ofClass } = fields;
+  check(isCount(number), "number");
+  check(typeof image === "string", "image");
+  check(isCount(shown), "class");
+  const picture = { number, image, class: shown } as LabelledPicture;
+  if (error !== undefined) {
+    check(typeof error === "string", "error");
+    return { ...picture, error: error as string };
+  }
+  check(isListOf(top5, isCount) && top5.length > 0 && top5.length <= 5, "top5");
+  check(isListOf(probabilities, isAmount) && probabilities.length === (top5 as []).length, "probabilities");
+  check(isAmount(ofClass), "ofClass");
+  return {
+    ...picture,
+    top5: top5 as number[],
+    probabilities: probabilities as number[],
+    ofClass: ofClass as number,
+  };
+}
+
+function isRun(value: unknown): boolean {
+  const { engine, models, protocol, crops, precision, backend, pictures, total } = (value ?? {}) as Fields;
+  const texts = [engine, protocol, precision, backend, pictures].every((each) => typeof each === "string");
+  return texts && isCount(crops) && isCount(total) && isListOf(models, isModel) && models.length > 0;
+}
+
+function isModel(value: unknown): boolean {
+  const { name, sha256 } = (value ?? {}) as Fields;
+  return typeof name === "string" && typeof sha256 === "string";
+}
+
+function isShard(value: unknown): boolean {
+  const { index, of } = (value ?? {}) as Fields;
+  return isCount(index) && isCount(of) && index >= 1 && index <= of;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}
+
+function isListOf(value: unknown, holds: (each: unknown) => boolean): value is unknown[] {
+  return Array.isArray(value) && value.every(holds);
+}
+
+function refusal(file: string, problem: string): EngineError {
+  return new EngineError("evaluation", file, problem, REMEDY);
+}

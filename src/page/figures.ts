@@ -1,0 +1,33 @@
+/** Numbers as pages show them: three digits, whatever their size. */
+
+const threeDigits = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+
+/** `0.0123`, `41.2`, `1,230`. */
+export function figure(value: number): string {
+  return threeDigits.format(value);
+}
+
+/** `8.13 ms`, `42 µs`. */
+export function duration(milliseconds: number): string {
+  if (milliseconds >= 999.5) return `${figure(milliseconds / 1000)} s`;
+  return milliseconds >= 0.9995 || milliseconds === 0
+    ? `${figure(milliseconds)} ms`
+    : `${figure(milliseconds * 1000)} µs`;
+}
+
+/** `5.3 %`; `–` where there is nothing to divide by. */
+export function percent(share: number, decimals = 1): string {
+  return Number.isNaN(share) ? "–" : `${(100 * share).toFixed(decimals)} %`;
+}
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+
+/** `50,000`. */
+export function count(value: number): string {
+  return whole.format(value);
+}
+
+/** `1 picture`, `50,000 pictures`. */
+export function counted(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+}
