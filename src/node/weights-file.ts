@@ -1,22 +1,20 @@
 /** Weights files on disk: loading, describing and converting them. */
 
 import { createHash } from "node:crypto";
-import { readFile, realpath, stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { EngineError } from "../errors.ts";
-import { readCaffemodel } from "../formats/caffemodel.ts";
 import { writeCaffemodel } from "../formats/caffemodel-write.ts";
 import type { FloatType } from "../formats/floats.ts";
-import { looksLikeSafetensors, readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
+import { writeSafetensors } from "../formats/safetensors.ts";
 import type { Parameter } from "../graph/graph.ts";
 import type { Weights } from "../graph/weights.ts";
 import { checkWeights, isAuxiliary } from "../weights/check.ts";
+import { formatOfName, MODEL_KEY, readWeights, type WeightsContents, type WeightsFormat } from "../weights/read.ts";
 import { recogniseWeights } from "../weights/recognise.ts";
 import { isSeedSource, parseSeed, seededWeights } from "../weights/seed.ts";
 import { writeFileAtomically } from "./atomic-write.ts";
-import { describeSystemError, systemErrorCode } from "./system-errors.ts";
-
-export type WeightsFormat = "safetensors" | "caffemodel";
+import { readWholeFile } from "./whole-file.ts";
 
 /** Where weights came from. */
 export interface WeightsOrigin {
@@ -47,18 +45,9 @@ export interface WeightsDescription {
   readonly recognised: string | null;
 }
 
-interface WeightsFile {
+interface WeightsFile extends WeightsContents {
   readonly bytes: Uint8Array;
-  readonly format: WeightsFormat;
-  readonly network: string | null;
-  readonly tensors: Weights;
-  readonly types: readonly FloatType[];
 }
-
-/** No file of this network comes near; past it, Node could not read one anyway. */
-const MAX_FILE_BYTES = 2 ** 31 - 1;
-/** safetensors metadata entry with the network's name. */
-const MODEL_KEY = "model";
 
 /**
  * Loads the weights that a network needs and checks that they fit it.
@@ -113,7 +102,7 @@ export async function describeWeights(file: string): Promise<WeightsDescription>
  * @throws EngineError "weights", "usage" for another extension or the same file, "write"
  */
 export async function convertWeights(input: string, output: string): Promise<{ readonly bytes: number }> {
-  const format = formatOfExtension(output);
+  const format = formatOfName(output);
   if (format === null) {
     throw new EngineError(
       "usage",
@@ -136,74 +125,7 @@ export async function convertWeights(input: string, output: string): Promise<{ r
   return { bytes: bytes.length };
 }
 
-function formatOfExtension(path: string): WeightsFormat | null {
-  switch (extname(path).toLowerCase()) {
-    case ".safetensors":
-      return "safetensors";
-    case ".caffemodel":
-      return "caffemodel";
-    default:
-      return null;
-  }
-}
-
 async function readWeightsFile(path: string): Promise<WeightsFile> {
-  const bytes = await readWholeFile(path);
-  if (bytes.length === 0) throw new EngineError("weights", path, "is empty", "fetch or convert the file again");
-  switch (formatOfContents(bytes) ?? formatOfExtension(path)) {
-    case "safetensors": {
-      const { tensors, types, metadata } = readSafetensors(bytes, path);
-      const network = Object.hasOwn(metadata, MODEL_KEY) ? metadata[MODEL_KEY] : null;
-      return { bytes, format: "safetensors", network, tensors, types: [...new Set(types.values())] };
-    }
-    case "caffemodel": {
-      const { network, tensors, types } = readCaffemodel(bytes, path);
-      const name = network === "" ? null : network;
-      return { bytes, format: "caffemodel", network: name, tensors, types: [...new Set(types.values())] };
-    }
-    case null:
-      throw new EngineError(
-        "weights",
-        path,
-        "is neither a safetensors file nor a caffemodel",
-        "give one of these (googlenet weights fetch gets BVLC's)",
-      );
-  }
-}
-
-/** The format that a file's first bytes speak of; those of a damaged file may speak of none. */
-function formatOfContents(bytes: Uint8Array): WeightsFormat | null {
-  if (looksLikeSafetensors(bytes)) return "safetensors";
-  return looksLikeCaffemodel(bytes) ? "caffemodel" : null;
-}
-
-/** Caffe writes the network's name (field 1) or a layer (field 2 or 100) first. */
-function looksLikeCaffemodel(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x0a || bytes[0] === 0x12 || (bytes[0] === 0xa2 && bytes[1] === 0x06);
-}
-
-async function readWholeFile(path: string): Promise<Uint8Array> {
-  try {
-    const status = await stat(path);
-    if (status.isDirectory()) throw new EngineError("weights", path, "is a folder", "name a file in it");
-    // A pipe or a device might never end.
-    if (!status.isFile()) throw new EngineError("weights", path, "is not a regular file", "copy it into one");
-    if (status.size > MAX_FILE_BYTES) {
-      throw new EngineError("weights", path, `is too large (${status.size} bytes)`, "give GoogLeNet's weights");
-    }
-    return await readFile(path);
-  } catch (error) {
-    if (error instanceof EngineError) throw error;
-    if (systemErrorCode(error) === "ENOENT") {
-      throw new EngineError(
-        "weights",
-        path,
-        "there is no such file",
-        "check the path, or get BVLC's trained weights with: googlenet weights fetch",
-        { cause: error },
-      );
-    }
-    const { problem, remedy } = describeSystemError(error);
-    throw new EngineError("weights", path, `cannot be read: ${problem}`, remedy, { cause: error });
-  }
+  const bytes = await readWholeFile(path, "weights");
+  return { ...readWeights(bytes, path), bytes };
 }
