@@ -271,12 +271,15 @@ function defineWeights(define: Define, context: Context, end: (status: number) =
     ).argument("[NAME]", "which, of those in weights/manifest.json (default: the first)"),
   ).action(async (name: string | undefined) => end(await (await import("./weights.ts")).weightsFetch(name, context)));
   addOutputOptions(
-    define("info", "say what a weights file is", [info], weights).argument("<FILE>", ".safetensors or .caffemodel"),
+    define("info", "say what a weights file is", [info], weights).argument(
+      "<FILE>",
+      ".safetensors, .caffemodel or .onnx",
+    ),
   ).action(async (file: string) => end(await (await import("./weights.ts")).weightsInfo(file, context)));
   addOutputOptions(
     define("convert", "write weights in another format, the one that the new file's name ends in", [convert], weights)
-      .argument("<IN>", ".safetensors or .caffemodel")
-      .argument("<OUT>", "a name that ends in .safetensors or .caffemodel"),
+      .argument("<IN>", ".safetensors, .caffemodel or .onnx")
+      .argument("<OUT>", "a name that ends in .safetensors, .caffemodel or .onnx"),
   ).action(async (input: string, output: string) =>
     end(await (await import("./weights.ts")).weightsConvert(input, output, context)),
   );
