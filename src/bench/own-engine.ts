@@ -13,7 +13,7 @@ import type { Job, OpenEngine } from "./job.ts";
 /** Batches that are under way at once when throughput is measured. */
 const IN_FLIGHT = 4;
 
-export async function open({ batch, adapter, unsafe, files }: Job): Promise<OpenEngine> {
+export async function open({ batch, precision, adapter, unsafe, files }: Job): Promise<OpenEngine> {
   const graph = googLeNet();
   // Weights are read while Dawn starts. Should that fail first, it is heard of below.
   const loading = loadWeights(files.weights, inferShapesForBatch(graph, 1).parameters);
@@ -22,7 +22,7 @@ export async function open({ batch, adapter, unsafe, files }: Job): Promise<Open
   let session: Session;
   try {
     const { weights } = await loading;
-    session = await Session.create(graph, weights, { device: gpu.device, kernels: kernelsOnDisk, batch });
+    session = await Session.create(graph, weights, { device: gpu.device, kernels: kernelsOnDisk, batch, precision });
   } catch (error) {
     gpu.device.destroy();
     throw error;

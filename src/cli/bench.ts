@@ -10,7 +10,7 @@ import { type Graph, inferShapesForBatch } from "../graph/graph.ts";
 import { elementCount, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import { describeEnvironment } from "../node/environment.ts";
-import { widestTolerances } from "../verify/compare.ts";
+import { widestTolerancesIn } from "../verify/compare.ts";
 import type { Context } from "./context.ts";
 import { type Engine, openEngine, type Tensors } from "./engine.ts";
 import { formatTable, formatTime, significant } from "./format.ts";
@@ -44,7 +44,7 @@ interface Case {
   readonly engine: "googlenet-wgsl";
   readonly backend: Engine["backend"];
   readonly adapter: string;
-  readonly precision: "f32";
+  readonly precision: Engine["precision"];
   readonly batch: number;
   readonly medianMs: number;
   readonly minMs: number;
@@ -78,10 +78,10 @@ export async function bench(options: BenchOptions, context: Context): Promise<nu
   if (peers) {
     const images = imagesOf(batchOf(picture, distinct), await expected());
     const { benchPeers } = await import("./bench-peers.ts");
-    const { adapter, unsafe = false, rounds = USUAL_ROUNDS, save } = options;
+    const { adapter, precision, unsafe = false, rounds = USUAL_ROUNDS, save } = options;
     return benchPeers(
       { graph, weights, weightsName, images },
-      { ...amounts(options, "webgpu"), peers, batches, precision: "f32", adapter, unsafe, rounds, save },
+      { ...amounts(options, "webgpu"), peers, batches, precision, adapter, unsafe, rounds, save },
       context,
     );
   }
@@ -100,12 +100,13 @@ export async function bench(options: BenchOptions, context: Context): Promise<nu
   }
   if (backend === "cpu") terminal.note("not checked: the CPU reference is what the others are checked against");
   // What is not a number is wrong as well.
-  const wrong = cases.find(({ maxAbsError }) => !(maxAbsError <= widestTolerances.probability));
+  const { probability: tolerance } = widestTolerancesIn(options.precision);
+  const wrong = cases.find(({ maxAbsError }) => !(maxAbsError <= tolerance));
   if (wrong) {
     throw new EngineError(
       "check",
       `batch ${wrong.batch}`,
-      `its probabilities are off by ${significant(wrong.maxAbsError, 2)} (tolerance ${widestTolerances.probability})`,
+      `its probabilities are off by ${significant(wrong.maxAbsError, 2)} (tolerance ${tolerance})`,
       "see `googlenet verify` for where; times of wrong results mean nothing",
     );
   }
@@ -154,12 +155,12 @@ async function measure(
   options: BenchOptions,
   context: Context,
 ): Promise<Case> {
-  const { backend = "webgpu", adapter, unsafe = false } = options;
+  const { backend = "webgpu", adapter, precision, unsafe = false } = options;
   const { warmups, runs: mostRuns, seconds } = amounts(options, backend);
   const mostMilliseconds = 1000 * seconds;
   const batch = data.shape[0];
   const coldStart = performance.now();
-  using engine = await openEngine(graph, weights, { backend, adapter, unsafe, batch }, context);
+  using engine = await openEngine(graph, weights, { backend, adapter, precision, unsafe, batch }, context);
   let outputs = await engine.run({ data });
   const coldMs = performance.now() - coldStart;
   const expected = await reference();
@@ -183,7 +184,7 @@ async function measure(
     engine: "googlenet-wgsl",
     backend: engine.backend,
     adapter: engine.adapter,
-    precision: "f32",
+    precision: engine.precision,
     batch,
     medianMs,
     minMs: Math.min(...times),
@@ -191,7 +192,7 @@ async function measure(
     imagesPerSecond: (1000 * batch) / medianMs,
     coldMs,
     // The reference beside itself proves nothing.
-    checked: engine.backend !== "cpu" && maxAbsError <= widestTolerances.probability,
+    checked: engine.backend !== "cpu" && maxAbsError <= widestTolerancesIn(engine.precision).probability,
     maxAbsError,
     runs: times.length,
     warmups,
@@ -257,10 +258,23 @@ async function printEnvironment(
 }
 
 function table(cases: readonly Case[]): string {
-  const head = ["backend", "batch", "median", "min", "p95", "images/s", "cold", "runs", "max error", "checked"];
-  const align = ["left", ...head.slice(1, -1).map(() => "right" as const)] as const;
+  const head = [
+    "backend",
+    "precision",
+    "batch",
+    "median",
+    "min",
+    "p95",
+    "images/s",
+    "cold",
+    "runs",
+    "max error",
+    "checked",
+  ];
+  const align = ["left", "left", ...head.slice(2, -1).map(() => "right" as const)] as const;
   const rows = cases.map((each) => [
     each.backend,
+    each.precision,
     each.batch,
     formatTime(each.medianMs),
     formatTime(each.minMs),

@@ -8,6 +8,7 @@ import type { Weights } from "../graph/weights.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
 import { openGpu } from "../node/dawn.ts";
 import { checkInputs } from "../webgpu/batches.ts";
+import type { Precision } from "../plan/precision.ts";
 import { Session } from "../webgpu/session.ts";
 import { abortable, type Context } from "./context.ts";
 import type { Backend, NetworkOptions } from "./options.ts";
@@ -21,6 +22,7 @@ export interface Engine extends Disposable {
   readonly tuned: boolean;
   /** The adapter's name, or the processor's. */
   readonly adapter: string;
+  readonly precision: Precision;
   /** Makes ready for a batch of this size, so that running it takes no longer than the next time. */
   prepare(batch: number): Promise<void>;
   /** The graph's outputs for a batch. */
@@ -30,6 +32,8 @@ export interface Engine extends Disposable {
 export interface EngineOptions {
   readonly backend: Backend;
   readonly adapter?: string | undefined;
+  /** f32 unless given. */
+  readonly precision?: Precision;
   readonly unsafe?: boolean;
   readonly tuning?: NetworkOptions["tuning"] | undefined;
   /** The batch size to make ready for at once. */
@@ -53,6 +57,7 @@ function cpuEngine(graph: Graph, weights: Weights, { signal }: Context): Engine 
     backend: "cpu",
     tuned: false,
     adapter: processorName(),
+    precision: "f32",
     prepare: () => Promise.resolve(),
     async run(inputs) {
       const { images, tensors } = checkInputs(graph, inputs);
@@ -66,7 +71,7 @@ function cpuEngine(graph: Graph, weights: Weights, { signal }: Context): Engine 
 async function webgpuEngine(
   graph: Graph,
   weights: Weights,
-  { adapter, unsafe = false, batch, tuning }: EngineOptions,
+  { adapter, precision = "f32", unsafe = false, batch, tuning }: EngineOptions,
   { terminal, signal }: Context,
 ): Promise<Engine> {
   const gpu = await openGpu({ unsafe, ...(adapter === undefined ? {} : { adapter }) });
@@ -79,14 +84,16 @@ async function webgpuEngine(
         kernels: kernelsOnDisk,
         batch,
         ...choicesOption(tuned),
+        precision,
         onProgress: (done, total) => bar.update(Math.floor((100 * done) / total)),
       }),
       signal,
     );
     return {
       backend: "webgpu",
-      tuned: sayTuned(tuned, graph, batch, terminal),
+      tuned: sayTuned(tuned, graph, batch, precision, terminal),
       adapter: gpu.name,
+      precision,
       async prepare(size) {
         await abortable(session.plan(size), signal);
       },

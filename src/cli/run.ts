@@ -164,7 +164,7 @@ function tooLarge(error: unknown, files: readonly Pair[], inputs: Job["inputs"])
 
 async function compute(
   { graph, weights, inputs }: Job,
-  { backend = "webgpu", adapter, batch, tuning }: RunOptions,
+  { backend = "webgpu", adapter, precision, batch, tuning }: RunOptions,
   context: Context,
 ): Promise<Map<ValueId, Tensor>> {
   const { images: total, tensors } = checkInputs(graph, inputs);
@@ -175,7 +175,7 @@ async function compute(
   if (size < total && !imageValues(graph, total)) {
     throw new EngineError("usage", "--batch", `images of ${graph.name} can't be computed apart`, "leave it out");
   }
-  using engine = await openEngine(graph, weights, { backend, adapter, batch: size, tuning }, context);
+  using engine = await openEngine(graph, weights, { backend, adapter, precision, batch: size, tuning }, context);
   const bar = context.terminal.progress("Images", total);
   const parts: Tensors[] = [];
   for (let start = 0; start < total; start += size) {

@@ -103,6 +103,17 @@ describeGpu("measuring", () => {
     expect(maxAbsError).toBeLessThanOrEqual(1e-6);
   });
 
+  test("in float16: probabilities are held against its own tolerance, and no fall back to the CPU", async () => {
+    const half = [...SEEDED, "--precision", "f16"];
+    const { status, stdout } = await googlenet(["bench", ...half, "--runs", "1", "--warmups", "1", "--json"]);
+    expect(status).toBe(0);
+    const [, { maxAbsError, ...measured }] = objects(stdout);
+    expect(measured).toMatchObject({ backend: "webgpu", precision: "f16", checked: true });
+    expect(maxAbsError).toBeGreaterThan(1e-7);
+    const demo = await googlenet(half, { env: NO_ADAPTER });
+    expect({ status: demo.status, stdout: demo.stdout }).toEqual({ status: 1, stdout: "" });
+  });
+
   test("profile gives a line a step, whose shares add up, and totals, and draws them", async () => {
     const file = path.join(folder, "profile.html");
     const { status, stdout, stderr } = await googlenet(["profile", ...SEEDED, "--runs", "1", "--json", "--html", file]);

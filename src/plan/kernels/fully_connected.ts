@@ -10,7 +10,8 @@ import {
   workgroupSizeFor,
 } from "../kernel.ts";
 import { largestBuffer, type PlanLimits } from "../limits.ts";
-import { bytesPerElement, type PackedParameter } from "../plan.ts";
+import type { PackedParameter } from "../plan.ts";
+import { elementBytes, type Precision } from "../precision.ts";
 
 const tileFeatures = 4;
 
@@ -22,12 +23,12 @@ export const fullyConnected = oneKernel<FullyConnected>({
   layer: ["images", "inFeatures", "inOffset", "inStride", "outFeatures", "outOffset", "outStride"],
   tiles: ["TILE_FEATURES", "TILE_IMAGES"],
   accepts: () => true,
-  launch({ layer, op, inputs, output, relu, limits }) {
+  launch({ layer, op, inputs, output, relu, precision, limits }) {
     const images = output.shape[0];
     const inFeatures = imageElements(inputs[0]);
     // Every weight is loaded once a tile of images.
     const tileImages = Math.min(images, 4);
-    return featureParts(op.outFeatures, inFeatures, limits).map(({ first, count }) => {
+    return featureParts(op.outFeatures, inFeatures, precision, limits).map(({ first, count }) => {
       const tiles = Math.ceil(count / tileFeatures) * Math.ceil(images / tileImages);
       const parameter = (role: string, size: number): PackedParameter => {
         const name = `${layer}.${role}`;
@@ -55,15 +56,20 @@ export const fullyConnected = oneKernel<FullyConnected>({
         ],
         workgroups: workgroupGrid(layer, tiles, limits),
         macs: images * count * inFeatures,
-        bytes: bytesPerElement * (images * (inFeatures + count) + count * (inFeatures + 1)),
+        bytes: elementBytes[precision] * (images * (inFeatures + count) + count * (inFeatures + 1)),
       };
     });
   },
 });
 
 /** Output features whose weights one buffer holds: AlexNet's and VGG's first such layers have more than many devices bind. */
-function featureParts(outFeatures: number, inFeatures: number, limits: PlanLimits): { first: number; count: number }[] {
-  const rows = Math.floor(largestBuffer(limits) / (inFeatures * bytesPerElement));
+function featureParts(
+  outFeatures: number,
+  inFeatures: number,
+  precision: Precision,
+  limits: PlanLimits,
+): { first: number; count: number }[] {
+  const rows = Math.floor(largestBuffer(limits) / (inFeatures * elementBytes[precision]));
   const parts = Math.ceil(outFeatures / Math.max(rows, 1));
   const count = Math.ceil(outFeatures / parts);
   return Array.from({ length: Math.ceil(outFeatures / count) }, (_, part) => ({
