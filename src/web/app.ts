@@ -200,6 +200,8 @@ export class App {
     if (!client || !this.ready || this.labelling) return;
     this.labelling = true;
     showWaiting(true);
+    const hint = byId("results-hint");
+    hint.textContent = "Looking at the picture …";
     let shown = false;
     try {
       do {
@@ -219,6 +221,7 @@ export class App {
         }
       } while (this.waiting);
     } catch (error) {
+      hint.textContent = "Nothing came out of it.";
       // A loss has a notice of its own.
       if (!isLoss(error)) showError(messageOf(error));
     } finally {

@@ -6,6 +6,7 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import axe from "axe-core";
 import { type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -126,6 +127,7 @@ describeBrowser("the page", () => {
     expect(await page.locator("#activations-title").innerText()).toBe("loss1/conv");
     expect(await page.locator("#scale-text").innerText()).toMatch(/^Smallest value of all maps -/);
     await expectBlob(page, (await expected)["loss1/conv.linear"], 128);
+    await expectAccessible(page);
     await expectNarrow(page);
 
     // By the keyboard alone, from the picture's button through the graph to a value.
@@ -244,7 +246,7 @@ describeBrowser("the page", () => {
 
   describe("where it cannot compute says what is missing and what to do:", () => {
     test("no adapter", async () => {
-      const { page, requests } = await open(SEEDED, { in: bare });
+      const { page, requests } = await open(SEEDED, { in: bare, colorScheme: "dark" });
       await page.getByRole("alert").getByText("There is no GPU to compute on").waitFor();
       expect(await page.locator("#notices").innerText()).toContain("turn on hardware acceleration");
       expect(
@@ -314,6 +316,13 @@ async function expectNarrow(page: Page): Promise<void> {
   await page.setViewportSize({ width: 360, height: 740 });
   await expect.poll(() => page.evaluate("document.documentElement.scrollWidth")).toBe(360);
   await page.setViewportSize(size);
+}
+
+/** What axe looks for: names, roles, contrast, order. */
+async function expectAccessible(page: Page): Promise<void> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate<axe.AxeResults>("axe.run()");
+  expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
 }
 
 /** What a screen reader would call the element that has the focus. */
