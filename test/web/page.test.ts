@@ -248,7 +248,7 @@ describeBrowser("the page", () => {
     test("no adapter", async () => {
       const { page, requests } = await open(SEEDED, { in: bare, colorScheme: "dark" });
       await page.getByRole("alert").getByText("There is no GPU to compute on").waitFor();
-      expect(await page.locator("#notices").innerText()).toContain("turn on hardware acceleration");
+      expect(await page.locator("#notices").innerText()).toContain("Turn on hardware acceleration");
       expect(
         requests.some((url) => url.endsWith("weights.json")),
         "weights would be of no use",
