@@ -65,8 +65,10 @@ export class App {
       return;
     }
     this.client = this.openWorker();
-    void this.load((client) => client.ask("start", undefined));
+    void this.load(this.begin);
   }
+
+  private readonly begin = (client: EngineClient) => client.ask("start", undefined);
 
   /** Says why nothing can be labelled here. */
   private giveUp(title: string, text: string): void {
@@ -94,8 +96,8 @@ export class App {
     showNotice({
       name: "lost",
       title: "The GPU was lost",
-      text: [`The browser or the driver took it away (${news.why}). The weights are still here, so it can go on.`],
-      actions: [{ label: "Go on", act: () => void this.label() }],
+      text: [`The browser or the driver took it away (${news.why}). It can be opened again.`],
+      actions: [{ label: "Go on", act: () => void (this.ready ? this.label() : this.load(this.begin)) }],
     });
   }
 
@@ -103,6 +105,7 @@ export class App {
   private async load(ask: (client: EngineClient) => Promise<Ready | WithoutWeights>): Promise<void> {
     if (!this.client) return;
     hideNotice("weights");
+    hideNotice("lost");
     try {
       const state = await ask(this.client);
       if (state.state === "without weights") {
@@ -128,6 +131,8 @@ export class App {
     }
     if (this.ready) showReady(this.ready);
     else endProgress("No picture can be labelled yet.");
+    // A loss has a notice of its own.
+    if (isLoss(error)) return;
     showNotice({
       name: "weights",
       title: "These weights can't be used",
