@@ -11,7 +11,7 @@ import { type Plan, type Step, weightBytes } from "../plan/plan.ts";
 import { largestBatch, planGraph, splitBatch } from "../plan/planner.ts";
 import { adapterName, limitsOfAdapter } from "../webgpu/device.ts";
 import type { Context } from "./context.ts";
-import { formatBytes, formatTable } from "./format.ts";
+import { formatBytes, formatTable, longName } from "./format.ts";
 import type { NetworkOptions } from "./options.ts";
 import { Choice } from "./plan-choice.ts";
 import { exitStatus } from "./report.ts";
@@ -21,7 +21,7 @@ import { loadChosen, STAND_IN } from "./weights-choice.ts";
 /** The steps of the plan that `classify` and `bench` run for this batch on this device. */
 export async function plan(options: NetworkOptions, context: Context): Promise<number> {
   const { terminal } = context;
-  const { backend, heads, batch = 1 } = options;
+  const { backend, heads, precision, batch = 1 } = options;
   if (backend === "cpu") {
     throw new EngineError("usage", "--backend cpu", "the CPU reference runs without a plan", "leave it out");
   }
@@ -32,15 +32,15 @@ export async function plan(options: NetworkOptions, context: Context): Promise<n
   terminal.note(`planned for the limits of ${source}`);
   const tuned = info && (await findTuned(info, options.tuning, terminal));
   // As a session does with a batch that the device can't hold.
-  const most = largestBatch(single, limits, batch, choicesOption(tuned));
+  const most = largestBatch(single, limits, batch, { precision, ...choicesOption(tuned) });
   const parts = most === 0 ? [batch] : splitBatch(batch, most);
   if (parts.length > 1) {
     terminal.note(`a batch of ${batch} is run as ${parts.length} of up to ${parts[0]}, which is the plan below`);
   }
-  sayTuned(tuned, graph, parts[0], terminal);
+  sayTuned(tuned, graph, parts[0], precision, terminal);
   const shaped = inferShapesForBatch(graph, parts[0]);
-  const planned = planGraph(shaped, limits, choicesOption(tuned));
-  const choice = new Choice(planned, tuned, planKey(shaped));
+  const planned = planGraph(shaped, limits, { precision, ...choicesOption(tuned) });
+  const choice = new Choice(planned, tuned, planKey(shaped, precision));
   await (terminal.json
     ? printJson(planned, choice, { requestedBatch: batch, parts: parts.length, limits: source }, context)
     : printTable(planned, choice, context));
@@ -109,6 +109,7 @@ async function printJson(
     macs: planned.macs,
     parameters: planned.parameterCount,
     batch: planned.batch,
+    precision: planned.precision,
     slots: planned.slots.length,
     tuned: choice.variants.length > 0,
     variants: choice.variants,
@@ -135,7 +136,7 @@ async function printTable(planned: Plan, choice: Choice, { terminal }: Context):
   await terminal.print(formatTable(rows, { head, align }));
   await terminal.print("");
   await terminal.print(
-    `${planned.steps.length} steps for a batch of ${planned.batch}: ${(planned.macs / 1e6).toFixed(1)} M multiply-accumulates, ` +
+    `${planned.steps.length} steps for a batch of ${planned.batch} in ${longName[planned.precision]}: ${(planned.macs / 1e6).toFixed(1)} M multiply-accumulates, ` +
       `${planned.parameterCount.toLocaleString("en")} parameters (${formatBytes(weightBytes(planned))} packed)`,
   );
   await terminal.print(

@@ -64,6 +64,7 @@ export class IoBinding implements Disposable {
       const ranges = [...sources.values(), ...targets.values()];
       checkOverlaps(ranges);
       await probeBuffers(deployment.device, ranges);
+      for (const { program } of leases) await program.prepare([...targets.keys()]);
       const bound = parts.map((part, index): BoundPart => ({
         lease: leases[index],
         sources: placesOf(part, batch, sources),

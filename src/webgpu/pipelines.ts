@@ -6,10 +6,10 @@ import { kernelNamed } from "../plan/registry.ts";
 import { describe } from "./batches.ts";
 import { shaderStageCompute } from "./constants.ts";
 import { gpuError, guarded } from "./errors.ts";
-import { type KernelSource, setTiles } from "./kernel_source.ts";
+import { type KernelSource, setElements, setTiles } from "./kernel_source.ts";
 
 /** What of a step its pipeline depends on. */
-export type PipelineKey = Pick<Step, "kernel" | "constants" | "tiles">;
+export type PipelineKey = Pick<Step, "kernel" | "constants" | "tiles" | "elements">;
 
 /** The pipelines of one device. */
 export class PipelineCache {
@@ -26,7 +26,7 @@ export class PipelineCache {
 
   /** The pipeline for a step, compiled at the first call; rejects with EngineError "gpu" where it won't compile. */
   get(step: PipelineKey): Promise<GPUComputePipeline> {
-    const key = JSON.stringify([step.kernel, sorted(step.constants), sorted(step.tiles)]);
+    const key = JSON.stringify([step.kernel, sorted(step.constants), sorted(step.tiles), sorted(step.elements ?? {})]);
     let pipeline = this.pipelines.get(key);
     if (!pipeline) {
       pipeline = this.compile(step);
@@ -54,9 +54,9 @@ export class PipelineCache {
     return layout;
   }
 
-  private async compile({ kernel, constants, tiles }: PipelineKey): Promise<GPUComputePipeline> {
+  private async compile({ kernel, constants, tiles, elements = {} }: PipelineKey): Promise<GPUComputePipeline> {
     const source = await this.text(kernel);
-    const module = await this.module(kernel, setTiles(kernel, source, tiles));
+    const module = await this.module(kernel, setElements(kernel, setTiles(kernel, source, tiles), elements));
     try {
       return await this.device.createComputePipelineAsync({
         label: kernel,
@@ -105,6 +105,6 @@ export class PipelineCache {
   }
 }
 
-function sorted(record: Readonly<Record<string, number>>): [string, number][] {
+function sorted<T>(record: Readonly<Record<string, T>>): [string, T][] {
   return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
 }

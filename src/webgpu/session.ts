@@ -267,10 +267,7 @@ export class Session implements Disposable {
         throw new EngineError("adapter", "GPU device", "it has no timestamp queries", "profile on another adapter");
       }
       const [part] = deployment.parts(batch.images);
-      return withProgram(deployment, part, async (program) => {
-        const times = await program.time(slice(batch, 0, part.images));
-        return program.plan.steps.map((step, index) => ({ step, nanoseconds: times[index] }));
-      });
+      return withProgram(deployment, part, (program) => program.time(slice(batch, 0, part.images)));
     });
   }
 

@@ -101,6 +101,21 @@ describeGpu("measuring", () => {
     expect(imagesPerSecond).toBeCloseTo(1000 / medianMs, 6);
     expect(coldMs).toBeGreaterThan(minMs);
     expect(maxAbsError).toBeLessThanOrEqual(1e-6);
+    const { encodeMs, encodeUnsafeMs, peakBytes, steps, tuned } = cases[0] as Record<string, unknown>;
+    for (const time of [encodeMs, encodeUnsafeMs]) expect(time).toBeGreaterThan(0);
+    expect(peakBytes).toBeLessThanOrEqual(4.9e6);
+    expect([typeof steps, tuned]).toEqual(["number", false]);
+  });
+
+  test("in float16: probabilities are held against its own tolerance, and no fall back to the CPU", async () => {
+    const half = [...SEEDED, "--precision", "f16"];
+    const { status, stdout } = await googlenet(["bench", ...half, "--runs", "1", "--warmups", "1", "--json"]);
+    expect(status).toBe(0);
+    const [, { maxAbsError, ...measured }] = objects(stdout);
+    expect(measured).toMatchObject({ backend: "webgpu", precision: "f16", checked: true });
+    expect(maxAbsError).toBeGreaterThan(1e-7);
+    const demo = await googlenet(half, { env: NO_ADAPTER });
+    expect({ status: demo.status, stdout: demo.stdout }).toEqual({ status: 1, stdout: "" });
   });
 
   test("profile gives a line a step, whose shares add up, and totals, and draws them", async () => {
