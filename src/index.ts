@@ -132,6 +132,11 @@ export { googLeNetModel } from "./weights/googlenet.ts";
 export { recogniseWeights } from "./weights/recognise.ts";
 export { seededWeights } from "./weights/seed.ts";
 
+// Models in files that other tools made.
+export { type LearnedBlobs, readCaffeNet } from "./formats/caffe/net.ts";
+export type { ModelOptions } from "./formats/model-file.ts";
+export { type ExternalFiles, type OnnxOptions, readOnnx } from "./formats/onnx/read.ts";
+
 // From a picture to the network's input, and from its output to names.
 export {
   type Crop,

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { EngineError } from "../errors.ts";
+import { evaluationPage } from "../evaluate/report.ts";
 import { mergeShards, type NamedEvaluation } from "../evaluate/merge.ts";
 import { digestOfPictures } from "../evaluate/pictures.ts";
 import type { Evaluation, Shard } from "../evaluate/record.ts";
@@ -9,8 +10,10 @@ import { googLeNet } from "../graph/googlenet.ts";
 import { inferShapesForBatch } from "../graph/graph.ts";
 import { cropCount, type CropCount, protocolOf } from "../image/crops.ts";
 import type { Recipe } from "../image/preprocess.ts";
+import { requireWritable, writeFileAtomically } from "../node/atomic-write.ts";
 import { readEvaluation } from "../node/evaluation-state.ts";
 import { listLabelledPictures } from "../node/labelled-folder.ts";
+import { thumbnailOf } from "../node/thumbnail.ts";
 import { googlenetVersion } from "../node/package.ts";
 import { fingerprint } from "../weights/recognise.ts";
 import { checkLook } from "./classify.ts";
@@ -36,6 +39,8 @@ export interface EvaluateOptions extends Ensemble<MainHeadOptions> {
   readonly skipUnreadable?: true;
   readonly merge?: readonly string[];
   readonly compare?: readonly string[];
+  readonly html?: string;
+  readonly beside?: readonly string[];
 }
 
 /** Evaluates a folder, or makes something of evaluations that there are. */
@@ -46,27 +51,48 @@ export async function evaluate(
 ): Promise<number> {
   checkTask(folder, options);
   if (options.compare) return await compare(options.compare, context);
-  return await finish(
-    options.merge ? await merge(options.merge, options) : await evaluateFolder(folder!, options, context),
-    context,
-  );
+  if (options.html !== undefined) await requireWritable(options.html);
+  // Before hours of work, too.
+  const beside = await Promise.all((options.beside ?? []).map(readEvaluation));
+  const evaluation = options.merge
+    ? await merge(options.merge, options)
+    : await evaluateFolder(folder!, options, context);
+  // Before what nobody may be reading any more.
+  if (options.html !== undefined) {
+    await writeFileAtomically(options.html, await page([evaluation, ...beside], folder));
+    context.terminal.note(`wrote ${options.html}`);
+  }
+  const { unreadable } = await printSummary(evaluation, context.terminal);
+  return unreadable === 0 || evaluation.skipUnreadable ? exitStatus.done : exitStatus.failed;
+}
+
+function page(evaluations: readonly [Evaluation, ...Evaluation[]], folder: string | undefined): Promise<string> {
+  return evaluationPage({
+    evaluations,
+    subject: folder ?? "all shards",
+    date: new Date().toISOString(),
+    thumbnail: async (image) => (folder === undefined ? null : await thumbnailOf(join(folder, image))),
+  });
 }
 
 /** What --merge and --compare may be given with; all else is of an evaluation that is made. */
 const BESIDES = {
-  merge: ["merge", "skipUnreadable", "json", "quiet"],
+  merge: ["merge", "skipUnreadable", "html", "beside", "json", "quiet"],
   compare: ["compare", "json", "quiet"],
 } as const;
 
 function checkTask(folder: string | undefined, options: EvaluateOptions): void {
-  const tasks = [...(folder === undefined ? [] : ["FOLDER"]), ...(options.merge ? ["--merge"] : [])].concat(
-    options.compare ? ["--compare"] : [],
-  );
-  if (tasks.length === 0) {
+  const { merge: parts, compare: two, html, beside } = options;
+  if (folder === undefined && !parts && !two) {
     throw new EngineError("usage", "evaluate", "there is nothing to do", "name a folder, or give --merge or --compare");
   }
-  if (tasks.length > 1) {
-    throw new EngineError("usage", "evaluate", `${tasks.join(" and ")} are given`, "give one of them");
+  if (folder !== undefined && (two || (parts && html === undefined))) {
+    // A page of merged shards shows pictures, which lie in the folder.
+    const problem = `a folder and ${two ? "--compare" : "--merge"} are given`;
+    throw new EngineError("usage", "evaluate", problem, "give one of them");
+  }
+  if (beside && html === undefined) {
+    throw new EngineError("usage", "--beside", "there is no --html to draw it in", "give both");
   }
   for (const task of ["merge", "compare"] as const) {
     if (options[task] === undefined) continue;
@@ -149,9 +175,4 @@ async function evaluateFolder(folder: string, options: EvaluateOptions, context:
     },
     context,
   );
-}
-
-async function finish(evaluation: Evaluation, context: Context): Promise<number> {
-  const { unreadable } = await printSummary(evaluation, context.terminal);
-  return unreadable === 0 || evaluation.skipUnreadable ? exitStatus.done : exitStatus.failed;
 }

@@ -1,15 +1,12 @@
 /** `profile`: where the GPU's time goes, step by step, and how much of the device's roofline that is. */
 
-import { access, constants, stat } from "node:fs/promises";
-import { dirname } from "node:path";
 import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
 import { inferShapesForBatch } from "../graph/graph.ts";
-import { writeFileAtomically } from "../node/atomic-write.ts";
+import { requireWritable, writeFileAtomically } from "../node/atomic-write.ts";
 import { type OpenGpu, openGpu } from "../node/dawn.ts";
 import { describeEnvironment } from "../node/environment.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
-import { describeSystemError } from "../node/system-errors.ts";
 import type { Step } from "../plan/plan.ts";
 import { measureRoofline } from "../profile/measure-roofline.ts";
 import { profilePage } from "../profile/page.ts";
@@ -191,17 +188,4 @@ function page(
     date,
     facts: facts.flatMap(([label, value]) => (value ? [[label, value] as const] : [])),
   });
-}
-
-/** Finds out before the work, rather than after it, that the page can't be put there. */
-async function requireWritable(path: string): Promise<void> {
-  try {
-    const there = await stat(path).catch(() => undefined);
-    if (there?.isDirectory()) throw Object.assign(new Error("is a folder"), { code: "EISDIR" });
-    // A file is replaced by one beside it; a device or a pipe is written to.
-    await access(there && !there.isFile() ? path : dirname(path), constants.W_OK);
-  } catch (error) {
-    const { problem, remedy } = describeSystemError(error);
-    throw new EngineError("write", path, `cannot be written: ${problem}`, remedy, { cause: error });
-  }
 }

@@ -130,7 +130,9 @@ export async function evaluationPage(options: ReportOptions): Promise<string> {
       <ul class="unreadable">
         ${unreadable
           .slice(0, UNREADABLE)
-          .map(({ image, error }) => html`<li>${image} <span class="soft">${error}</span></li> `)}
+          .map(
+            ({ image, error }) => html`<li>${image} <span class="soft">${withoutSubject(error, image)}</span></li> `,
+          )}
         ${left > 0 ? html`<li>… and ${count(left)} more</li>` : html``}
       </ul>`;
   }
@@ -164,7 +166,7 @@ function requireSamePictures([first, ...others]: readonly Evaluation[]): void {
 
 function summaryTiles({ evaluation, summary }: Evaluated): Markup {
   const { images, unreadable, top1, top5, imagesPerSecond } = summary;
-  const rate: NamedValue = ["a second", `${figure(imagesPerSecond)} pictures`];
+  const rate: NamedValue = ["pictures a second", figure(imagesPerSecond)];
   return tiles([
     ["top-5 error", percent(top5.rate, 2)],
     ["95 % interval", top5.of > 0 ? range(top5.interval, 1) : "–"],
@@ -196,8 +198,14 @@ function runFacts({ evaluation, summary }: Evaluated, several: boolean): Markup 
       "Time",
       `${figure(summary.seconds)} s of classifying, ${figure(summary.imagesPerSecond)} pictures a second of a machine`,
     ],
-    ["Top-1", `${count(summary.top1.errors)} errors among ${count(summary.top1.of)}, ${range(summary.top1.interval)}`],
-    ["Top-5", `${count(summary.top5.errors)} errors among ${count(summary.top5.of)}, ${range(summary.top5.interval)}`],
+    [
+      "Top-1",
+      `${counted(summary.top1.errors, "error")} among ${count(summary.top1.of)}, ${range(summary.top1.interval)}`,
+    ],
+    [
+      "Top-5",
+      `${counted(summary.top5.errors, "error")} among ${count(summary.top5.of)}, ${range(summary.top5.interval)}`,
+    ],
   ];
   return html`${several ? html`<h3>${effortName(effortOf(run))}, ${run.precision}, ${adapter}</h3>` : html``}${facts(shown)}`;
 }
@@ -206,4 +214,9 @@ function runFacts({ evaluation, summary }: Evaluated, several: boolean): Markup 
 function shownOf(shown: number, all: number, one: string, many: string): string {
   if (shown < all) return `${count(shown)} of the ${count(all)} ${many}`;
   return all === 1 ? `The one ${one}` : `The ${count(all)} ${many}`;
+}
+
+/** An error's text behind the name of what it is about, where that stands already. */
+function withoutSubject(error: string, subject: string): string {
+  return error.startsWith(`${subject}: `) ? error.slice(subject.length + 2) : error;
 }

@@ -2,35 +2,28 @@
 
 import { extname } from "node:path";
 import { EngineError } from "../errors.ts";
-import type { ModelFile, ModelOptions } from "../formats/model-file.ts";
+import { CaffeNet, type LearnedBlobs } from "../formats/caffe/net.ts";
+import type { ModelFile } from "../formats/model-file.ts";
 import { OnnxFile } from "../formats/onnx/read.ts";
-import type { Model } from "../graph/model.ts";
+import { isSeedSource, parseSeed, seededWeights } from "../weights/seed.ts";
 import { filesBeside } from "./external-files.ts";
+import { readWeightsFile } from "./weights-file.ts";
 import { readWholeFile } from "./whole-file.ts";
 
-export interface OpenModelOptions extends ModelOptions {
-  /** The weights of a network whose file has none (a .prototxt): a .caffemodel or .safetensors file, or `seed:N`. */
-  readonly weights?: string;
+/** What a network's layers have learned, or a way to make it up. */
+async function learnedBlobs(source: string): Promise<LearnedBlobs> {
+  if (!isSeedSource(source)) return (await readWeightsFile(source)).tensors;
+  const seed = parseSeed(source);
+  return (parameters) => seededWeights(parameters, seed);
 }
 
 /**
- * Opens a model: an ONNX file, with data in other files of its folder if it has any; or a network in Caffe's
- * .prototxt, with its weights.
+ * Opens a model's file without binding its open extents: an ONNX file, with data in other files of its folder if it has
+ * any; or a network in Caffe's .prototxt, with its weights.
  *
  * Rejects with EngineError "model" for a file that is missing, damaged or uses what is not supported, "weights" for
- * weights that don't fit it, "usage" for extents or outputs that it doesn't have.
- *
- * @example
- * ```ts
- * const model = await openModel("squeezenet.onnx");
- * const session = await Session.create(model, { device, kernels: kernelsOnDisk });
- * ```
+ * weights that don't fit it, "usage" where weights are missing or too many.
  */
-export async function openModel(path: string, { weights, ...options }: OpenModelOptions = {}): Promise<Model> {
-  return (await openModelFile(path, weights)).model(options);
-}
-
-/** Opens a model's file without binding its open extents. */
 export async function openModelFile(path: string, weights?: string): Promise<ModelFile> {
   const bytes = await readWholeFile(path, "model");
   if (extname(path).toLowerCase() !== ".prototxt") {
@@ -39,5 +32,8 @@ export async function openModelFile(path: string, weights?: string): Promise<Mod
     }
     return new OnnxFile(bytes, path, filesBeside(path));
   }
-  throw new EngineError("model", path, "prototxt files can't be read yet", "give an ONNX file");
+  if (weights === undefined) {
+    throw new EngineError("usage", path, "a .prototxt has no weights", "add --weights FILE (the option weights)");
+  }
+  return new CaffeNet(new TextDecoder().decode(bytes), await learnedBlobs(weights), path);
 }

@@ -7,7 +7,7 @@ import { writeNpy } from "../../src/formats/npy.ts";
 const REPOSITORY = path.resolve(import.meta.dirname, "../..");
 export const MAIN = path.join(REPOSITORY, "src/cli/main.ts");
 /** Found from any folder. */
-const TSX = path.join(REPOSITORY, "node_modules/tsx/dist/esm/index.mjs");
+export const TSX = path.join(REPOSITORY, "node_modules/tsx/dist/esm/index.mjs");
 
 export interface Outcome {
   readonly status: number | null;

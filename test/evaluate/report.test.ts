@@ -89,6 +89,13 @@ describe("the page", () => {
     expect(text).toMatch(/600 of 12 classes, \d+ of them unreadable and counted as errors/);
   });
 
+  test("lists what could not be read, and says each name once", async () => {
+    const text = await pageOf(evaluationOf([unreadable(0, 1, "0.jpg: it is empty; give a picture"), unreadable(1, 2)]));
+    const list = text.slice(text.indexOf('<ul class="unreadable">'));
+    expect(list).toContain('0.jpg <span class="soft">it is empty; give a picture</span>');
+    expect(list).toContain('1.jpg <span class="soft">it is no picture</span>');
+  });
+
   test("takes every name as text", async () => {
     const hostile = [
       { ...seen(0, 1, [2, 3, 4, 5, 6]), image: EVIL },

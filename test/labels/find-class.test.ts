@@ -43,6 +43,6 @@ test.each([
   ["281", /"281" is no class's name/],
 ])("%j is refused", (name, message) => {
   expect(() => find(name)).toThrow(
-    expect.objectContaining({ code: "evaluation", message: expect.stringMatching(message) }),
+    expect.objectContaining({ code: "evaluation", message: expect.stringMatching(message) as string }),
   );
 });

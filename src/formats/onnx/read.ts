@@ -8,6 +8,7 @@ import { foldScales } from "../../graph/fold.ts";
 import { type Graph, type GraphInput, subgraphFor, type ValueId } from "../../graph/graph.ts";
 import type { Model } from "../../graph/model.ts";
 import { isExtent } from "../extents.ts";
+import type { FloatType } from "../floats.ts";
 import type { ModelFile, ModelOptions } from "../model-file.ts";
 import { MalformedFile } from "../protobuf.ts";
 import { type Constant, constant, Folding } from "./constants.ts";
@@ -88,6 +89,12 @@ export class OnnxFile implements ModelFile {
     this.batch = open(inputs.map(({ shape: [first] }) => first)) ?? open(inputs.flatMap(({ shape }) => shape));
     this.opset = this.checkOpset();
     this.checkNodes();
+  }
+
+  /** The types of the real numbers that the file has as initializers. */
+  get types(): FloatType[] {
+    const names: Partial<Record<string, FloatType>> = { float: "F32", float16: "F16", double: "F64" };
+    return [...new Set(this.proto.graph.initializers.flatMap(({ type }) => names[typeName(type)] ?? []))];
   }
 
   /** The inputs, and what the nodes make. */
