@@ -17,7 +17,7 @@
 
 enable subgroups;
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 const TILE_PIXELS = 7u;
 const TILE_CHANNELS = 8u * 4u; // eight lanes hold four each

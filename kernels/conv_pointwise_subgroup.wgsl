@@ -19,7 +19,7 @@
 
 enable subgroups;
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 const TILE_PIXELS = 7u;
 const DEPTH = 2u; // divides inChannels

@@ -10,7 +10,7 @@
 // that want them. A tap in the padding is moved to the nearest pixel of the map, which the same window holds anyway: no
 // maximum changes, and nothing has to be left out.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 const TILE_COLUMNS = 7u;
 const TAPS_X = 3u; // the kernel's width

@@ -80,7 +80,10 @@ export class EngineError extends Error implements Concern {
     remedy: string,
     { cause, ...concern }: ErrorOptions & Concern = {},
   ) {
-    super(`${subject}: ${problem}; ${remedy}`.replace(/\s*\n\s*/g, " "), cause === undefined ? {} : { cause });
+    super(
+      `${subject}: ${problem}; ${remedy}`.replace(/\s*[\n\r\u2028\u2029]\s*/g, " "),
+      cause === undefined ? {} : { cause },
+    );
     this.code = code;
     this.subject = subject;
     this.problem = problem;

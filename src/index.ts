@@ -63,10 +63,12 @@ export type { Shape, Tensor } from "./graph/tensor.ts";
 // How: the plan, which is plain data and needs no GPU.
 export { defaultLimits, type PlanLimits } from "./plan/limits.ts";
 export type { Range } from "./plan/arena.ts";
+export { elementBytes, type Precision, PRECISIONS } from "./plan/precision.ts";
 export {
   type Binding,
   type PackedParameter,
   type PackedTensors,
+  type ParameterLayout,
   type Plan,
   type PlannedValue,
   type Step,
@@ -109,10 +111,12 @@ export {
   type BlobKind,
   type BlobVerdict,
   compareBlob,
+  float16Tolerances,
   type Tolerances,
   tolerances,
   tolerancesOf,
   widestTolerances,
+  widestTolerancesIn,
 } from "./verify/compare.ts";
 export { type Blobs, type Verification, verifyBlobs, webgpuBlobs, type WebgpuBlobsOptions } from "./verify/verify.ts";
 
@@ -127,6 +131,11 @@ export { checkWeights } from "./weights/check.ts";
 export { googLeNetModel } from "./weights/googlenet.ts";
 export { recogniseWeights } from "./weights/recognise.ts";
 export { seededWeights } from "./weights/seed.ts";
+
+// Models in files that other tools made.
+export { type LearnedBlobs, readCaffeNet } from "./formats/caffe/net.ts";
+export type { ModelOptions } from "./formats/model-file.ts";
+export { type ExternalFiles, type OnnxOptions, readOnnx } from "./formats/onnx/read.ts";
 
 // From a picture to the network's input, and from its output to names.
 export {

@@ -41,6 +41,14 @@ test.each(codes)("%s has a class and a name of its own", (code) => {
   });
 });
 
+test.each(["\n", "\r", "\r\n", "\u2028", "\u2029", " \n\n "])(
+  "an error is one line, whatever names hold: %j",
+  (breaks) => {
+    const { message } = new EngineError("model", `a${breaks}b`, `c${breaks}d`, `e${breaks}f`);
+    expect(message).toBe("a b: c d; e f");
+  },
+);
+
 test("a class tells the compiler the code", () => {
   const error: unknown = new EngineError("buffer", "it", "is wrong", "mend it");
   if (error instanceof engine.BufferError) expectTypeOf(error.code).toEqualTypeOf<"buffer">();

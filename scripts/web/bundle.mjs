@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { kernelTexts } from "../kernel-texts.mjs";
 
 /**
  * @typedef {object} BundledFile
@@ -29,7 +30,7 @@ export async function bundlePage(root, folder = path.join(root, "dist", "web")) 
     // The first browsers with WebGPU in workers.
     target: ["chrome113", "firefox141", "safari26"],
     minify: true,
-    loader: { ".wgsl": "text" },
+    plugins: [kernelTexts(root)],
     logLevel: "warning",
   });
   cpSync(path.join(source, "index.html"), path.join(folder, "index.html"));

@@ -22,6 +22,7 @@ import { limitsOf } from "../webgpu/device.ts";
 import { guarded } from "../webgpu/errors.ts";
 import type { KernelSource } from "../webgpu/kernel_source.ts";
 import { fateOf } from "../webgpu/loss.ts";
+import { checkDevice, checkKernels, checkOptions } from "../webgpu/options.ts";
 import { Patience } from "../webgpu/patience.ts";
 import type { CompileProgress } from "../webgpu/program.ts";
 import { Session } from "../webgpu/session.ts";
@@ -140,6 +141,9 @@ export class GpuClassifier implements Classifier<Sampling> {
    * ```
    */
   static async create(models: readonly Model[], options: GpuClassifierOptions): Promise<GpuClassifier> {
+    checkOptions(options, { batch: "count", memory: "count", onProgress: "callback", pictures: "count" });
+    checkDevice(options.device, "give a GPUDevice");
+    checkKernels(options.kernels);
     const { device, kernels, protocol = "squash256", batch: wanted = Infinity, memory = DEFAULT_MEMORY } = options;
     const { pictures = Infinity, limits = limitsOf(device), onProgress, ...plan } = options;
     const { side } = inputOf(models);
@@ -198,8 +202,11 @@ export class GpuClassifier implements Classifier<Sampling> {
   async *classify<Item>(
     items: AsyncIterable<Item> | Iterable<Item>,
     preparedOf: (item: Item) => Sampling | undefined,
-    { signal, onProgress }: ClassifyOptions = {},
+    options: ClassifyOptions = {},
   ): AsyncGenerator<Classified<Item>, void, undefined> {
+    checkOptions(options, { onProgress: "callback", signal: "signal" });
+    const { signal, onProgress } = options;
+    if (this.disposed) throw classifierDisposed();
     if (this.busy) throw new EngineError("usage", "classifier", "it has a stream under way", "wait for its end");
     this.busy = true;
     try {
@@ -407,8 +414,12 @@ export class GpuClassifier implements Classifier<Sampling> {
     await Promise.resolve();
     const lost = fateOf(this.device).lost;
     if (lost) return lost;
-    return this.disposed ? new EngineError("device-lost", "classifier", "it was disposed of", "make a new one") : error;
+    return this.disposed ? classifierDisposed() : error;
   }
+}
+
+function classifierDisposed(): EngineError {
+  return new EngineError("device-lost", "classifier", "it was disposed of", "make a new one");
 }
 
 function outputsOf({ graph }: Model): ModelOutputs {

@@ -1,15 +1,12 @@
 /** `profile`: where the GPU's time goes, step by step, and how much of the device's roofline that is. */
 
-import { access, constants, stat } from "node:fs/promises";
-import { dirname } from "node:path";
 import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
 import { inferShapesForBatch } from "../graph/graph.ts";
-import { writeFileAtomically } from "../node/atomic-write.ts";
+import { requireWritable, writeFileAtomically } from "../node/atomic-write.ts";
 import { type OpenGpu, openGpu } from "../node/dawn.ts";
 import { describeEnvironment } from "../node/environment.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
-import { describeSystemError } from "../node/system-errors.ts";
 import type { Step } from "../plan/plan.ts";
 import { measureRoofline } from "../profile/measure-roofline.ts";
 import { profilePage } from "../profile/page.ts";
@@ -17,7 +14,7 @@ import { makeProfile, type Profile } from "../profile/profile.ts";
 import type { Roofline } from "../profile/roofline.ts";
 import { Session } from "../webgpu/session.ts";
 import { abortable, type Context } from "./context.ts";
-import { formatTable, formatTime, significant } from "./format.ts";
+import { formatTable, formatTime, longName, significant } from "./format.ts";
 import { batchOf, pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
@@ -33,7 +30,7 @@ export interface ProfileOptions extends NetworkOptions {
 
 export async function profile(options: ProfileOptions, context: Context): Promise<number> {
   const { terminal, signal } = context;
-  const { heads, batch = 1, runs, adapter } = options;
+  const { heads, precision, batch = 1, runs, adapter } = options;
   if (options.backend === "cpu") {
     throw new EngineError("usage", "--backend cpu", "only a GPU has timestamps", "leave it out, or see `bench`");
   }
@@ -57,13 +54,14 @@ export async function profile(options: ProfileOptions, context: Context): Promis
 
   async function timeSteps(): Promise<{ step: Step; nanoseconds: number }[][]> {
     const kept = await findTuned(gpu.adapter.info, options.tuning, terminal);
-    tuned = sayTuned(kept, graph, batch, terminal);
+    tuned = sayTuned(kept, graph, batch, precision, terminal);
     const compiling = terminal.progress("Compiling kernels", 100, " %");
     using session = await Session.create(graph, weights, {
       device: gpu.device,
       kernels: kernelsOnDisk,
       batch,
       ...choicesOption(kept),
+      precision,
       onProgress: (done, total) => compiling.update(Math.floor((100 * done) / total)),
     });
     compiling.stop();
@@ -95,7 +93,7 @@ export async function profile(options: ProfileOptions, context: Context): Promis
     ceilings,
   );
   if (options.html !== undefined) {
-    await writeFileAtomically(options.html, page(measured, gpu, { batch, runs, weights: weightsName }));
+    await writeFileAtomically(options.html, page(measured, gpu, { precision, batch, runs, weights: weightsName }));
     terminal.note(`wrote ${options.html}`);
   }
   if (terminal.json) {
@@ -107,13 +105,16 @@ export async function profile(options: ProfileOptions, context: Context): Promis
       runs,
       tuned,
       adapter: gpu.name,
+      precision,
       weights: weightsName,
       ceilings,
     });
   } else {
     await terminal.print(table(measured));
     await terminal.print("");
-    await terminal.print(`medians of ${runs} runs of batch ${batch} on ${gpu.name}; weights ${weightsName}`);
+    await terminal.print(
+      `medians of ${runs} runs of batch ${batch} in ${longName[precision]} on ${gpu.name}; weights ${weightsName}`,
+    );
     await terminal.print(
       `roofline, measured: ${significant(ceilings.gflops, 3)} GFLOP/s, ${significant(ceilings.gbps, 3)} GB/s` +
         (measured.steps.some(({ kernel }) => kernel.startsWith("winograd")) ? winogradNote : ""),
@@ -155,7 +156,12 @@ function table({ steps, totals }: Profile): string {
 function page(
   measured: Profile,
   { adapter, name }: OpenGpu,
-  { batch, runs, weights }: { readonly batch: number; readonly runs: number; readonly weights: string },
+  {
+    precision,
+    batch,
+    runs,
+    weights,
+  }: Pick<ProfileOptions, "precision" | "runs"> & Record<"batch", number> & Record<"weights", string>,
 ): string {
   const { version, commit, date, webgpu, node, cpu, cores, os } = describeEnvironment();
   const { vendor, architecture, device, subgroupMinSize, subgroupMaxSize } = adapter.info;
@@ -166,7 +172,7 @@ function page(
     ["Subgroups", subgroupMaxSize ? `${subgroupMinSize} to ${subgroupMaxSize} lanes` : null],
     ["Batch", String(batch)],
     ["Runs", `${runs}, of which each step's median is shown`],
-    ["Precision", "float32"],
+    ["Precision", longName[precision]],
     ["Weights", weights],
     ["googlenet-wgsl", commit === null ? version : `${version} (${commit})`],
     ["webgpu (Dawn)", webgpu],
@@ -182,17 +188,4 @@ function page(
     date,
     facts: facts.flatMap(([label, value]) => (value ? [[label, value] as const] : [])),
   });
-}
-
-/** Finds out before the work, rather than after it, that the page can't be put there. */
-async function requireWritable(path: string): Promise<void> {
-  try {
-    const there = await stat(path).catch(() => undefined);
-    if (there?.isDirectory()) throw Object.assign(new Error("is a folder"), { code: "EISDIR" });
-    // A file is replaced by one beside it; a device or a pipe is written to.
-    await access(there && !there.isFile() ? path : dirname(path), constants.W_OK);
-  } catch (error) {
-    const { problem, remedy } = describeSystemError(error);
-    throw new EngineError("write", path, `cannot be written: ${problem}`, remedy, { cause: error });
-  }
 }

@@ -124,11 +124,13 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     define("run", "run a model on arrays and write any of its blobs as float32 arrays", [
       "googlenet run googlenet --input data=batch.npy --output prob=prob.npy",
       "googlenet run googlenet --input data=batch.npy --output inception_3a/output=3a.npy --output prob=prob.npy",
+      "googlenet run squeezenet.onnx --input data=batch.npy --output softmaxout_1=prob.npy",
+      "googlenet run deploy.prototxt --weights net.caffemodel --input data=batch.npy --output prob=prob.npy",
     ])
-      .argument("<MODEL>", "googlenet, the built-in network")
+      .argument("<MODEL>", "googlenet, the built-in network; or a model file: .onnx, or .prototxt with --weights")
       .option(
         "--input <NAME=FILE.npy>",
-        "an input (repeatable): data, N×3×H×W, planes B, G, R less their means",
+        "an input (repeatable); googlenet's is data, N×3×H×W, planes B, G, R less their means",
         parsePair("--input"),
       )
       .option("--output <NAME=FILE.npy>", "a blob to write (repeatable)", parsePair("--output")),
@@ -219,7 +221,7 @@ function defineEvaluate(define: Define, context: Context, end: (status: number) 
     "googlenet evaluate photos/                       # photos/tench/1.jpg, photos/n01443537/2.jpg",
     "googlenet evaluate val/ --labels val.txt --crops 10 --state val.state",
     "googlenet evaluate val/ --labels val.txt --shard 2/8 --state 2.state",
-    "googlenet evaluate --merge *.state",
+    "googlenet evaluate val/ --html val.html --merge *.state",
     "googlenet evaluate --compare f32.json f16.json",
   ])
     .argument("[FOLDER]", "the pictures: a folder a class, named by WordNet id or name, unless --labels says it")
@@ -232,7 +234,12 @@ function defineEvaluate(define: Define, context: Context, end: (status: number) 
     .option("--skip-unreadable", "leave pictures that can't be read out, rather than count them as errors")
     .addOption(lookOptions.memory)
     .option("--merge <FILE...>", "join all shards' states, or what they printed with --json, into the whole")
-    .option("--compare <FILE...>", "two such results, picture by picture: agreement, McNemar's test, what changed");
+    .option("--compare <FILE...>", "two such results, picture by picture: agreement, McNemar's test, what changed")
+    .option("--html <FILE>", "draw it too: errors, the worst classes, the most confident mistakes as pictures")
+    .option(
+      "--beside <FILE...>",
+      "with --html, other results of the same pictures (of other crops, say) to draw beside",
+    );
   addMainHeadOptions(command, lookOptions.batch, wholeNumber("--batch", 1, MAX_BATCH), ensembleOption).action(
     async (folder: string | undefined, options: EvaluateOptions) =>
       end(await (await import("./evaluate.ts")).evaluate(folder, options, context)),
@@ -264,12 +271,15 @@ function defineWeights(define: Define, context: Context, end: (status: number) =
     ).argument("[NAME]", "which, of those in weights/manifest.json (default: the first)"),
   ).action(async (name: string | undefined) => end(await (await import("./weights.ts")).weightsFetch(name, context)));
   addOutputOptions(
-    define("info", "say what a weights file is", [info], weights).argument("<FILE>", ".safetensors or .caffemodel"),
+    define("info", "say what a weights file is", [info], weights).argument(
+      "<FILE>",
+      ".safetensors, .caffemodel or .onnx",
+    ),
   ).action(async (file: string) => end(await (await import("./weights.ts")).weightsInfo(file, context)));
   addOutputOptions(
     define("convert", "write weights in another format, the one that the new file's name ends in", [convert], weights)
-      .argument("<IN>", ".safetensors or .caffemodel")
-      .argument("<OUT>", "a name that ends in .safetensors or .caffemodel"),
+      .argument("<IN>", ".safetensors, .caffemodel or .onnx")
+      .argument("<OUT>", "a name that ends in .safetensors, .caffemodel or .onnx"),
   ).action(async (input: string, output: string) =>
     end(await (await import("./weights.ts")).weightsConvert(input, output, context)),
   );

@@ -3,6 +3,7 @@
 import { type Graph, inferShapesForBatch } from "../graph/graph.ts";
 import { loadTuning, tuningFolder } from "../node/tuning-file.ts";
 import { type Choices, planKey } from "../plan/choices.ts";
+import type { Precision } from "../plan/precision.ts";
 import { choicesOf, type Verdict } from "../tune/verdict.ts";
 import type { NetworkOptions } from "./options.ts";
 import type { Terminal } from "./terminal.ts";
@@ -39,9 +40,11 @@ export function sayTuned(
   tuned: Tuned | undefined,
   graph: Graph,
   batch: number,
+  precision: Precision,
   terminal: Pick<Terminal, "note">,
 ): boolean {
-  if (!tuned || !Object.hasOwn(tuned.verdict.plans, planKey(inferShapesForBatch(graph, batch)))) return false;
+  const key = planKey(inferShapesForBatch(graph, batch), precision);
+  if (!tuned || !Object.hasOwn(tuned.verdict.plans, key)) return false;
   terminal.note(`batch ${batch} runs as it was tuned for this device on ${tuned.date} (--no-tuning: as by default)`);
   return true;
 }

@@ -110,7 +110,7 @@ async function computeBlobs(
   weights: Weights,
   data: Tensor,
   wanted: ReadonlySet<string>,
-  { backend, adapter, tuning }: VerifyOptions,
+  { backend, adapter, precision, tuning }: VerifyOptions,
   context: Context,
 ): Promise<{ blobs: Blobs; allowed: Tolerances; adapter: string }> {
   if (backend === "cpu") {
@@ -121,13 +121,13 @@ async function computeBlobs(
   const bar = context.terminal.progress("Compiling kernels", 100, " %");
   try {
     const tuned = await findTuned(gpu.adapter.info, tuning, context.terminal);
-    sayTuned(tuned, graph, data.shape[0], context.terminal);
+    sayTuned(tuned, graph, data.shape[0], precision, context.terminal);
     const onProgress = (done: number, total: number) => bar.update(Math.floor((100 * done) / total));
     const work = webgpuBlobs(
       graph,
       weights,
       { data },
-      { device: gpu.device, kernels: kernelsOnDisk, wanted, onProgress, ...choicesOption(tuned) },
+      { device: gpu.device, kernels: kernelsOnDisk, precision, wanted, onProgress, ...choicesOption(tuned) },
     );
     return { ...(await abortable(work, context.signal)), adapter: gpu.name };
   } finally {
@@ -187,14 +187,22 @@ async function printVerification(
   allowed: Tolerances,
   adapter: string,
   weightsName: string,
-  { against }: VerifyOptions,
+  { against, precision }: VerifyOptions,
   { terminal }: Context,
 ): Promise<void> {
   if (terminal.json) {
     for (const { problem, ...verdict } of verdicts) {
       await terminal.printJson(problem === undefined ? verdict : { ...verdict, error: problem });
     }
-    await terminal.printJson({ pass, firstFailure, worst, tolerances: allowed, adapter, weights: weightsName });
+    await terminal.printJson({
+      pass,
+      firstFailure,
+      worst,
+      tolerances: allowed,
+      adapter,
+      precision,
+      weights: weightsName,
+    });
     return;
   }
   const { colors } = terminal;

@@ -1,11 +1,12 @@
 /** A shaped graph as an ONNX model, so that other engines and viewers can take what this one runs. */
 
-import type { ShapedGraph, ShapedNode, ValueId } from "../graph/graph.ts";
+import { EngineError } from "../errors.ts";
+import { inferShapesForBatch, type ShapedGraph, type ShapedNode, type ValueId } from "../graph/graph.ts";
 import type { Binary, Lrn, Matmul, Reduce, Reshape, Scale, Slice, Softmax, Unary } from "../graph/ops.ts";
 import type { Window } from "../graph/ops/window.ts";
 import type { Shape } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
-import { dataTypes, encodeModel, type NodeSource } from "./onnx/encode.ts";
+import { dataTypes, encodeModel, type NodeSource, type OpenShape } from "./onnx/encode.ts";
 
 /** ONNX's operator set 21: average pooling has dilations since 19, softmax one axis since 13. */
 const operatorSet = 21;
@@ -23,6 +24,11 @@ export interface OnnxOptions {
    */
   readonly outputs?: "all" | "graph";
   /**
+   * Whether the batch size stays open, as `N`, so that the model takes batches of any size. The batch must be the first
+   * extent of every value that has it.
+   */
+  readonly openBatch?: boolean;
+  /**
    * The type that layers compute in. Inputs, outputs and the file's weights are float32 all the same, with a Cast
    * beside each, and LRN computes in float32, since float16 can't hold squares of its inputs.
    */
@@ -31,10 +37,12 @@ export interface OnnxOptions {
 
 /** The bytes of a ModelProto whose inputs and outputs have the graph's names and shapes, its batch size among them. */
 export function toOnnx(
-  { graph, nodes, shapes, parameters }: ShapedGraph,
+  shaped: ShapedGraph,
   weights: Weights,
-  { spellLrn = false, outputs = "all", precision = "f32" }: OnnxOptions = {},
+  { spellLrn = false, outputs = "all", precision = "f32", openBatch = false }: OnnxOptions = {},
 ): Uint8Array {
+  const { graph, nodes, shapes, parameters } = shaped;
+  const shapeOf = openBatch ? openShapes(shaped) : (id: ValueId) => shapes.get(id)!;
   const given = outputs === "all" ? nodes.map(({ output }) => output) : graph.outputs;
   const translated =
     precision === "f32"
@@ -48,11 +56,35 @@ export function toOnnx(
     name: graph.name,
     irVersion,
     opset: operatorSet,
-    nodes: translated,
+    nodes: openBatch ? translated.map(withOpenShape) : translated,
     initializers: parameters.map(({ name }) => [name, weights.get(name)!] as const),
-    inputs: graph.inputs.map(({ name }) => [name, shapes.get(name)!] as const),
-    outputs: given.map((id) => [id, shapes.get(id)!] as const),
+    inputs: graph.inputs.map(({ name }) => [name, shapeOf(name)] as const),
+    outputs: given.map((id) => [id, shapeOf(id)] as const),
   });
+}
+
+/** Shapes whose batch size is `N`. */
+function openShapes({ graph, shapes }: ShapedGraph): (id: ValueId) => OpenShape {
+  const [{ shape: first, name }] = graph.inputs;
+  const batch = shapes.get(name)![first.indexOf("N")] ?? 1;
+  const others = inferShapesForBatch(graph, batch + 1).shapes;
+  for (const [id, shape] of shapes) {
+    if (others.get(id)!.some((extent, axis) => axis > 0 && extent !== shape[axis])) {
+      throw new EngineError("graph", `blob "${id}"`, "its batch isn't its first extent", "write it for one batch size");
+    }
+  }
+  return (id) => {
+    const shape = shapes.get(id)!;
+    return others.get(id)![0] === shape[0] ? shape : ["N", ...shape.slice(1)];
+  };
+}
+
+/** A list of extents as a Reshape takes it, with what is left for the first, which may be the batch. */
+function withOpenShape(node: NodeSource): NodeSource {
+  const shape = node.attributes?.["value_ints"];
+  if (!node.output.endsWith(shapeSuffix) || !Array.isArray(shape) || shape.length === 0 || shape.includes(-1))
+    return node;
+  return { ...node, attributes: { value_ints: (shape as number[]).with(0, -1) } };
 }
 
 /** What a value is called as float16. */
@@ -187,9 +219,12 @@ function real(output: string, value: number): NodeSource {
   return { type: "Constant", inputs: [], output, attributes: { value_float: { float: value } } };
 }
 
+/** How lists of extents are called. */
+const shapeSuffix = ".shape";
+
 /** `input` reshaped to `output`. */
 function reshaped(input: string, shape: Shape, output: string): NodeSource[] {
-  const target = integers(`${output}.shape`, shape);
+  const target = integers(`${output}${shapeSuffix}`, shape);
   return [target, { type: "Reshape", inputs: [input, target.output], output }];
 }
 
@@ -321,13 +356,13 @@ function spelledLrn(
     attributes,
   });
   return [
-    integers(part("rows"), within ? outputShape : [batch, 1, channels, height * width]),
+    integers(part("rows.shape"), within ? outputShape : [batch, 1, channels, height * width]),
     integers(part("shape"), outputShape),
     real(part("alpha"), alpha),
     real(part("beta"), beta),
     real(part("k"), k),
     step("Mul", [input, input], "squares"),
-    step("Reshape", [part("squares"), part("rows")], "square_rows"),
+    step("Reshape", [part("squares"), part("rows.shape")], "square_rows"),
     step("AveragePool", [part("square_rows")], "means", {
       kernel_shape: [size, within ? size : 1],
       pads: within ? [before, before, after, after] : [before, 0, after, 0],

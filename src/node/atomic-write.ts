@@ -58,6 +58,19 @@ export async function writeFilesAtomically(files: Iterable<NewFile>): Promise<vo
   }
 }
 
+/** Finds out before the work, rather than after it, that a file can't be put there. @throws EngineError "write" */
+export async function requireWritable(path: string): Promise<void> {
+  try {
+    const there = await stat(path).catch(() => undefined);
+    if (there?.isDirectory()) throw Object.assign(new Error("is a folder"), { code: "EISDIR" });
+    // A file is replaced by one beside it; a device or a pipe is written to.
+    await access(there && !there.isFile() ? path : dirname(path), constants.W_OK);
+  } catch (error) {
+    const { problem, remedy } = describeSystemError(error);
+    throw new EngineError("write", path, `cannot be written: ${problem}`, remedy, { cause: error });
+  }
+}
+
 /** Gives an error the name of the file in whose work it came. */
 async function naming(file: NewFile, work: () => Promise<void>): Promise<void> {
   try {

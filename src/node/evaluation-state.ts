@@ -41,6 +41,7 @@ export class EvaluationState implements AsyncDisposable {
   /** The length up to which the file holds whole lines. */
   private length: number;
   private lastSync = performance.now();
+  private closed = false;
 
   private constructor(path: string, parts: { file: FileHandle; lock: FileLock; length: number; before: Evaluation }) {
     this.path = path;
@@ -91,8 +92,10 @@ export class EvaluationState implements AsyncDisposable {
     if (performance.now() - this.lastSync > SYNC_MS) await this.sync();
   }
 
-  /** Puts all on the disk and lets go of the file. */
+  /** Puts all on the disk and lets go of the file. Once is enough. */
   async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
     try {
       await this.sync();
     } finally {

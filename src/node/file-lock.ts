@@ -27,6 +27,8 @@ interface Holder {
 const BEAT_MS = 2000;
 /** A holder elsewhere that shows nothing for so long is dead. */
 const PATIENCE_MS = 20_000;
+/** A lock is written within this time of its making. */
+const SETTLE_MS = 200;
 /** A lock that changes hands more often while one tries is contended. */
 const TRIES = 10;
 
@@ -54,7 +56,9 @@ export class FileLock implements AsyncDisposable {
     const holder: Holder = { id: randomUUID(), machine: machine(), pid: process.pid, started: startOf(process.pid) };
     for (let tries = 0; tries < TRIES; tries++) {
       if (await create(path, holder)) return new FileLock(path, holder);
-      const other = await read(path);
+      let other = await read(path);
+      // It may be that it is just being written.
+      if (other === null) other = await sleep(SETTLE_MS).then(() => read(path));
       if (other === undefined) continue;
       if (other && (await isAlive(path, other, onWait, signal))) {
         const where = other.machine === holder.machine ? "" : ` on ${hostOf(other)}`;

@@ -160,7 +160,8 @@ function byTruth(
   const { folder, labels: file, classes, table } = context;
   const refuse = (problem: string, remedy: string) => new EngineError("evaluation", file, problem, remedy);
   if (labels.length !== images.length) {
-    const problem = `it has ${labels.length} lines, and there are ${images.length} pictures in ${folder}`;
+    const [lines, pictures] = [labels, images].map((each) => each.length);
+    const problem = `it has ${lines} line${lines === 1 ? "" : "s"} for ${pictures} picture${pictures === 1 ? "" : "s"} in ${folder}`;
     throw refuse(problem, "give a line a picture, or a list `path class`");
   }
   const sorted = images.toSorted((a, b) => (a < b ? -1 : 1));

@@ -15,7 +15,19 @@ export function duration(milliseconds: number): string {
     : `${figure(milliseconds * 1000)} µs`;
 }
 
-/** `5.3 %`. */
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+/** `5.3 %`; `–` where there is nothing to divide by. */
+export function percent(share: number, decimals = 1): string {
+  return Number.isNaN(share) ? "–" : `${(100 * share).toFixed(decimals)} %`;
+}
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+
+/** `50,000`. */
+export function count(value: number): string {
+  return whole.format(value);
+}
+
+/** `1 picture`, `50,000 pictures`. */
+export function counted(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 }

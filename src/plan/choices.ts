@@ -8,6 +8,7 @@ import type { ShapedGraph } from "../graph/graph.ts";
 import { formatShape } from "../graph/tensor.ts";
 import type { Algorithm, Problem } from "./kernel.ts";
 import type { View } from "./plan.ts";
+import type { Precision } from "./precision.ts";
 import { candidates } from "./registry.ts";
 
 export interface Choices {
@@ -57,9 +58,13 @@ export function problemKey(problem: Problem): string {
   return JSON.stringify({ ...others, ...shapes }, canonically);
 }
 
-/** A graph with its inputs' shapes, `googlenet data 8×3×224×224`. */
-export function planKey({ graph, shapes }: Pick<ShapedGraph, "graph" | "shapes">): string {
-  return [graph.name, ...graph.inputs.map(({ name }) => `${name} ${formatShape(shapes.get(name)!)}`)].join(" ");
+/** A graph with its inputs' shapes and what it is stored as, `googlenet data 8×3×224×224 f32`. */
+export function planKey(
+  { graph, shapes }: Pick<ShapedGraph, "graph" | "shapes">,
+  precision: Precision = "f32",
+): string {
+  const inputs = graph.inputs.map(({ name }) => `${name} ${formatShape(shapes.get(name)!)}`);
+  return [graph.name, ...inputs, precision].join(" ");
 }
 
 function omit<T extends object>(value: T, fields: readonly (keyof T)[]): object {
@@ -116,8 +121,12 @@ function namesFor(problem: Problem, choices: Choices | undefined): readonly stri
 }
 
 /** What the choices say of the graph as a whole. */
-export function planChoiceFor(shaped: Pick<ShapedGraph, "graph" | "shapes">, choices: Choices | undefined): PlanChoice {
-  return (choices?.plans && own(choices.plans, planKey(shaped))) ?? {};
+export function planChoiceFor(
+  shaped: Pick<ShapedGraph, "graph" | "shapes">,
+  precision: Precision,
+  choices: Choices | undefined,
+): PlanChoice {
+  return (choices?.plans && own(choices.plans, planKey(shaped, precision))) ?? {};
 }
 
 function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {

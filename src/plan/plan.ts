@@ -4,6 +4,7 @@ import type { ValueId } from "../graph/graph.ts";
 import type { Shape } from "../graph/tensor.ts";
 import type { Range } from "./arena.ts";
 import type { Decision } from "./choices.ts";
+import { elementBytes, type Precision } from "./precision.ts";
 
 /** Where a value lies: `shape` elements in C order, but each image `stride` elements after the one before it. */
 export interface View {
@@ -34,7 +35,13 @@ export interface PackedTensors {
 }
 
 /** A buffer of weights or biases in the layout that a kernel wants; `packParameter` makes it. */
-export type PackedParameter =
+export type PackedParameter = ParameterLayout & {
+  /** What its values are stored as, but for indices: float32 unless given. */
+  readonly precision?: Precision;
+};
+
+/** How the values of a packed parameter lie. */
+export type ParameterLayout =
   /** As Caffe stores it. */
   | (PackedTensors & { readonly layout: "plain"; readonly elements: number })
   /** So many elements of it from one on. */
@@ -75,6 +82,8 @@ export type PackedParameter =
 export type Binding =
   | { readonly kind: "slot"; readonly slot: number }
   | { readonly kind: "parameter"; readonly parameter: number }
+  /** The step's value beside the arena, in float32: of steps that convert. */
+  | { readonly kind: "outside" }
   /** Some bytes that nobody uses: a kernel's binding takes a buffer even where it is left alone. */
   | { readonly kind: "unused" };
 
@@ -93,6 +102,8 @@ export interface Step {
   readonly layer: Readonly<Record<string, number>>;
   /** Values of the module-scope constants that size its register tiles. */
   readonly tiles: Readonly<Record<string, number>>;
+  /** What its types of elements are, by their aliases: float32 where nothing is said. */
+  readonly elements?: Readonly<Record<string, Precision>>;
   readonly bindings: readonly Binding[];
   readonly workgroups: Vec3;
   /** The value that the step writes, or has a part in; several where convolutions of one input are one step. */
@@ -107,6 +118,8 @@ export interface Step {
 export interface Plan {
   readonly graph: string;
   readonly batch: number;
+  /** What activations and weights are stored as. */
+  readonly precision: Precision;
   readonly inputs: readonly ValueId[];
   readonly outputs: readonly ValueId[];
   /** Every value that some step leaves in memory, and where; values that fusion removed are not here. */
@@ -131,10 +144,15 @@ export interface Plan {
 /** What plain sums in float32 keep over all of GoogLeNet's layers, in parts of a value's largest magnitude. */
 export const plainTolerance = 1e-5;
 
-/** float32 */
-export const bytesPerElement = 4;
+/** Of float32, as arrays outside of the device are. */
+export const bytesPerElement = elementBytes.f32;
+
+/** The memory that a packed parameter takes. */
+export function parameterBytes({ elements, precision = "f32" }: PackedParameter): number {
+  return elements * elementBytes[precision];
+}
 
 /** The memory that the packed parameters take. */
 export function weightBytes(plan: Plan): number {
-  return plan.parameters.reduce((sum, { elements }) => sum + elements * bytesPerElement, 0);
+  return plan.parameters.reduce((sum, parameter) => sum + parameterBytes(parameter), 0);
 }

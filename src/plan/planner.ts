@@ -8,7 +8,7 @@ import { type Lifetime, placeInArena, type Range } from "./arena.ts";
 import { checkChoices, chooseAlgorithm, type Choices, type Decision, planChoiceFor, problemKey } from "./choices.ts";
 import { type FusedNode, fuseNodes, mergeConvolutions, outputsOf, plainNode, swallowPools } from "./fuse.ts";
 import { imageValues } from "./images.ts";
-import type { Algorithm, Launch, Problem } from "./kernel.ts";
+import { type Algorithm, elementsOf, type Launch, parameterFor, type Problem } from "./kernel.ts";
 import { constantParameter } from "./kernels/constant.ts";
 import { isPointwise } from "./kernels/conv_pointwise.ts";
 import { someTileFits } from "./kernels/gemm.ts";
@@ -16,14 +16,15 @@ import { broadcastPreference, hasWideSubgroups } from "./kernels/subgroups.ts";
 import { largestBuffer, type PlanLimits } from "./limits.ts";
 import {
   type Binding,
-  bytesPerElement,
   type PackedParameter,
+  parameterBytes,
   type Plan,
   plainTolerance,
   type Step,
   type View,
 } from "./plan.ts";
 import { placeValues } from "./place.ts";
+import { elementBytes, type Precision, PRECISIONS } from "./precision.ts";
 
 /** How a graph is planned. */
 export interface PlanOptions {
@@ -54,18 +55,28 @@ export interface PlanOptions {
    * not chosen, or can't be used, is as it would be without.
    */
   readonly choices?: Choices;
+  /**
+   * What activations and weights are stored as: `f32`, unless given, or `f16`, which takes half the memory and keeps
+   * probabilities within 5e-3. The device must have the feature "shader-f16".
+   */
+  readonly precision?: Precision;
 }
 
 /**
  * Plans a graph for the batch size that its shapes have.
  *
  * Throws EngineError "out-of-memory" where a buffer would be larger than the device allows; `largestBatch` tells how
- * many images fit.
+ * many images fit. Throws "adapter" where the device lacks what the precision needs.
  */
 export function planGraph(shaped: ShapedGraph, limits: PlanLimits, options: PlanOptions = {}): Plan {
+  const { precision = "f32" } = options;
+  checkPrecision(precision, limits);
   const { graph, shapes } = shaped;
   const { views, work, memories, ranges, bytes: arenaBytes } = arrange(shaped, limits, options);
   for (const { subject, bytes } of memories) checkBufferSize(subject, "it takes", bytes, limits);
+  for (const id of edgesOf(graph)) {
+    checkBufferSize(id, "as float32 it takes", byteLength(shapes.get(id)!), limits);
+  }
   if (arenaBytes > limits.maxBufferSize) {
     throw tooLarge(graph.name, "its activations take", arenaBytes, limits.maxBufferSize);
   }
@@ -88,12 +99,15 @@ export function planGraph(shaped: ShapedGraph, limits: PlanLimits, options: Plan
       });
     }
     launches.forEach((launch, index) => {
+      const elements = elementsOf(launch, precision);
+      const indexOf = (parameter: PackedParameter) =>
+        parameters.indexOf(problem.layer, parameterFor(parameter, elements));
       const bindings = launch.bindings.map((binding): Binding => {
         switch (binding.kind) {
           case "input": {
             const { slot, parameter } = problem.inputs[binding.input];
             return parameter
-              ? { kind: "parameter", parameter: parameters.indexOf(problem.layer, parameter) }
+              ? { kind: "parameter", parameter: indexOf(parameter) }
               : { kind: "slot", slot: slotOf[slot] };
           }
           case "output":
@@ -105,7 +119,7 @@ export function planGraph(shaped: ShapedGraph, limits: PlanLimits, options: Plan
           case "scratch":
             return { kind: "slot", slot: slotOf[scratch[binding.scratch]] };
           case "parameter":
-            return { kind: "parameter", parameter: parameters.indexOf(problem.layer, binding.parameter) };
+            return { kind: "parameter", parameter: indexOf(binding.parameter) };
           default:
             return binding satisfies never;
         }
@@ -114,11 +128,12 @@ export function planGraph(shaped: ShapedGraph, limits: PlanLimits, options: Plan
         name: launches.length > 1 ? `${fused.name} (${index + 1} of ${launches.length})` : fused.name,
         kernel: launch.kernel.name,
         ...sortValues(launch),
+        ...(precision !== "f32" && { elements }),
         bindings,
         workgroups: launch.workgroups,
         outputs: outputsOf(fused),
         macs: launch.macs ?? fused.node.macs / launches.length,
-        bytes: launch.bytes ?? leastBytes(fused, launch),
+        bytes: launch.bytes ?? leastBytes(fused, launch, precision),
       });
     });
     // What takes no step, or copies only some of its inputs, is whole once its inputs are.
@@ -129,6 +144,7 @@ export function planGraph(shaped: ShapedGraph, limits: PlanLimits, options: Plan
   return {
     graph: graph.name,
     batch: batchOf(shaped),
+    precision,
     inputs: graph.inputs.map(({ name }) => name),
     outputs: graph.outputs,
     values: Object.fromEntries(
@@ -142,7 +158,7 @@ export function planGraph(shaped: ShapedGraph, limits: PlanLimits, options: Plan
     steps,
     decisions,
     tolerance: Math.max(plainTolerance, ...work.map(({ choice }) => choice?.algorithm.tolerance ?? 0)),
-    unplannedBytes: fuseNodes(shaped).reduce((sum, { output }) => sum + byteLength(shapes.get(output)!), 0),
+    unplannedBytes: fuseNodes(shaped).reduce((sum, { output }) => sum + byteLength(shapes.get(output)!, precision), 0),
     macs: shaped.macs,
     parameterCount: shaped.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
   };
@@ -161,18 +177,30 @@ export function plannedProblems(
 
 /** Fuses, places and chooses: everything that a plan is made of but its steps. */
 function arrange(shaped: ShapedGraph, limits: PlanLimits, options: PlanOptions) {
-  const { fuse = true, tolerance = 3e-5, choices } = options;
+  const { fuse = true, tolerance = 3e-5, precision = "f32", choices } = options;
   if (choices !== undefined) checkChoices(choices);
-  const chosen = planChoiceFor(shaped, choices);
+  const chosen = planChoiceFor(shaped, precision, choices);
   const workspace = options.workspace ?? chosen.workspace ?? true;
   const merge = options.merge ?? chosen.merge ?? (broadcastPreference(limits) > 0 || hasWideSubgroups(limits));
   const fused = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
   const nodes = fuse && merge ? mergeNodes(fused, shaped.graph.outputs, limits) : fused;
-  const { views, memories: values } = placeInMemories(shaped, nodes, fuse);
+  const { views, memories: values } = placeInMemories(shaped, nodes, fuse, precision);
   const allowance = { tolerance, workspace: workspace !== false, choices };
   const choose: Chooser = (problem) => chooseAlgorithm(problem, allowance);
   const more = typeof workspace === "number" ? workspace : 0;
-  return { views, ...launchNodes(nodes, views, values, limits, choose, more) };
+  return { views, ...launchNodes(nodes, views, values, { precision, limits }, choose, more) };
+}
+
+/** Throws EngineError "usage" for what is no precision, "adapter" where the device lacks what it needs. */
+function checkPrecision(precision: Precision = "f32", { float16 = false }: PlanLimits): void {
+  if (!PRECISIONS.includes(precision)) {
+    const problem = `it is ${JSON.stringify(precision)}`;
+    throw new EngineError("usage", "option precision", problem, `give ${PRECISIONS.join(" or ")}`);
+  }
+  if (precision === "f16" && !float16) {
+    const remedy = "compute in f32, or use another adapter";
+    throw new EngineError("adapter", "precision f16", 'the adapter has no float16 (the feature "shader-f16")', remedy);
+  }
 }
 
 /** What becomes one where it is wanted: as much as the device's fastest kernels can. */
@@ -220,6 +248,7 @@ function placeInMemories(
   { graph, shapes: given }: ShapedGraph,
   nodes: readonly FusedNode[],
   joinInPlace: boolean,
+  precision: Precision,
 ): { views: Map<ValueId, View>; memories: Memory[] } {
   const rests = nodes.flatMap(({ rest }) => (rest ? [rest] : []));
   const shapes = new Map([...given, ...rests.map(({ output, shape }) => [output, shape] as const)]);
@@ -237,7 +266,7 @@ function placeInMemories(
     const known = byRoot.get(root);
     byRoot.set(root, {
       subject: root,
-      bytes: roundUp(byteLength(shapes.get(root)!)),
+      bytes: roundUp(byteLength(shapes.get(root)!, precision)),
       first: Math.min(known?.first ?? time, time),
       last: Math.max(known?.last ?? time, time),
     });
@@ -279,7 +308,7 @@ function launchNodes(
   nodes: readonly FusedNode[],
   views: ReadonlyMap<ValueId, View>,
   values: readonly Memory[],
-  limits: PlanLimits,
+  device: Pick<Problem, "precision" | "limits">,
   choose: Chooser,
   more: number,
 ): { work: Work[]; memories: Memory[]; ranges: readonly Range[]; bytes: number } {
@@ -289,7 +318,7 @@ function launchNodes(
     const work = nodes.map((fused, time): Work => {
       const live = values.filter(({ first, last }) => first <= time && time <= last);
       const free = peak - live.reduce((sum, { bytes }) => sum + bytes, 0);
-      const launched = launchNode(fused, views, limits, Math.floor(free * share), choose);
+      const launched = launchNode(fused, views, { ...device, scratchBudget: Math.floor(free * share) }, choose);
       const own = launched.scratch.map(
         (bytes) => memories.push({ subject: fused.name, bytes: roundUp(bytes), first: time, last: time }) - 1,
       );
@@ -310,8 +339,7 @@ function launchNodes(
 function launchNode(
   { node, relu, output, rest, pool }: FusedNode,
   views: ReadonlyMap<ValueId, View>,
-  limits: PlanLimits,
-  scratchBudget: number,
+  device: Pick<Problem, "precision" | "limits" | "scratchBudget">,
   choose: Chooser,
 ): {
   problem: Problem;
@@ -327,8 +355,7 @@ function launchNode(
     ...(rest && { rest: views.get(rest.output)!, restLayers: rest.parts.map(({ layer }) => layer) }),
     ...(pool && { pool }),
     relu,
-    limits,
-    scratchBudget,
+    ...device,
   };
   if (isView(node.op) || problem.output.parameter) {
     return { problem, launches: [], scratch: [], choice: undefined };
@@ -342,7 +369,7 @@ function launchNode(
 }
 
 /** Sorts a launch's values by where the kernel takes them. A misspelt name would silently leave a default. */
-function sortValues({ kernel, values }: Launch): Pick<Step, "constants" | "layer" | "tiles"> {
+export function sortValues({ kernel, values }: Launch): Pick<Step, "constants" | "layer" | "tiles"> {
   const wanted = [...kernel.constants, ...kernel.layer, ...kernel.tiles];
   const problem =
     wanted.map((name) => (name in values ? undefined : `its value ${name} is not set`)).find(Boolean) ??
@@ -357,17 +384,17 @@ function sortValues({ kernel, values }: Launch): Pick<Step, "constants" | "layer
 }
 
 /** The bytes that the layer's own inputs, parameters and output hold, as far as this dispatch binds them. */
-function leastBytes({ node }: FusedNode, { bindings }: Launch): number {
+function leastBytes({ node }: FusedNode, { bindings }: Launch, precision: Precision): number {
   const read = bindings.reduce(
-    (sum, binding) => sum + (binding.kind === "input" ? byteLength(node.inputShapes[binding.input]) : 0),
+    (sum, binding) => sum + (binding.kind === "input" ? byteLength(node.inputShapes[binding.input], precision) : 0),
     0,
   );
   const parameters = bindings.reduce(
-    (sum, binding) => sum + (binding.kind === "parameter" ? binding.parameter.elements * bytesPerElement : 0),
+    (sum, binding) => sum + (binding.kind === "parameter" ? binding.parameter.elements * elementBytes[precision] : 0),
     0,
   );
   const writes = bindings.some(({ kind }) => kind === "output");
-  return read + parameters + (node.op.type === "concat" ? read : writes ? byteLength(node.outputShape) : 0);
+  return read + parameters + (node.op.type === "concat" ? read : writes ? byteLength(node.outputShape, precision) : 0);
 }
 
 /** Collects packed parameters, each once. */
@@ -381,7 +408,7 @@ class ParameterTable {
   }
 
   indexOf(layer: string, parameter: PackedParameter): number {
-    checkBufferSize(layer, "its packed weights take", parameter.elements * bytesPerElement, this.limits);
+    checkBufferSize(layer, "its packed weights take", parameterBytes(parameter), this.limits);
     const key = JSON.stringify(parameter);
     const known = this.indices.get(key);
     if (known !== undefined) return known;
@@ -417,9 +444,14 @@ export function largestBatch(
   batch: number,
   options: PlanOptions = {},
 ): number {
+  checkPrecision(options.precision, limits);
   const images = imageValues(single.graph, batch);
   if (!images) return fits(single.graph, batch, limits, options) ? batch : 0;
-  const imageBytes = Math.max(...[...images].map((id) => roundUp(byteLength(single.shapes.get(id)!))));
+  const bytesOf = (id: ValueId, precision?: Precision) => roundUp(byteLength(single.shapes.get(id)!, precision));
+  const imageBytes = Math.max(
+    ...[...images].map((id) => bytesOf(id, options.precision)),
+    ...edgesOf(single.graph).map((id) => bytesOf(id)),
+  );
   let most = Math.min(batch, Math.floor(largestBuffer(limits) / imageBytes));
   while (most > 0) {
     const arena = planGraph(inferShapesForBatch(single.graph, most), { ...limits, maxBufferSize: Infinity }, options);
@@ -427,6 +459,11 @@ export function largestBatch(
     most = Math.min(most - 1, Math.floor((most * limits.maxBufferSize) / arena.arenaBytes));
   }
   return most;
+}
+
+/** What comes from outside or goes there, in float32 whatever the precision. */
+function edgesOf({ inputs, outputs }: Graph): readonly ValueId[] {
+  return [...inputs.map(({ name }) => name), ...outputs];
 }
 
 function fits(graph: Graph, batch: number, limits: PlanLimits, options: PlanOptions): boolean {
@@ -447,8 +484,8 @@ export function splitBatch(batch: number, most: number): number[] {
   return Array.from({ length: parts }, (_, part) => Math.min(size, batch - part * size));
 }
 
-function byteLength(shape: Shape): number {
-  return elementCount(shape) * bytesPerElement;
+function byteLength(shape: Shape, precision: Precision = "f32"): number {
+  return elementCount(shape) * elementBytes[precision];
 }
 
 /** Bytes of a buffer from which kernels may read four elements at a time. */

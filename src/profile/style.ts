@@ -1,6 +1,6 @@
 /** The profile's style, behind what all pages share. */
 
-import { kernelColors } from "./kernel-colors.ts";
+import { brightColors } from "../page/colors.ts";
 
 export const profileStyle = `
 :root { --roof: #1c1e21; --beyond: #ebebe8; }
@@ -35,7 +35,7 @@ svg .readout tspan:first-child { font-weight: 600; }
 .all path { fill: none; stroke: var(--ink); stroke-width: 2; }
 details th:nth-child(2), details td:nth-child(2) { text-align: left; }
 details tfoot > * > * { border-top: 1px solid var(--line); font-weight: 600; }
-${kernelColors.map((color, rank) => `.k${rank} { fill: ${color}; }`).join("\n")}
+${brightColors.map((color, rank) => `.k${rank} { fill: ${color}; }`).join("\n")}
 @media (max-width: 700px) {
   table.kernels .optional { display: none; }
   table.bars th { max-width: 132px; overflow: hidden; text-overflow: ellipsis; }

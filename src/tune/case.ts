@@ -9,6 +9,7 @@ import { elementCount, imageCount, type Shape, type Tensor } from "../graph/tens
 import type { Weights } from "../graph/weights.ts";
 import type { FusedNode } from "../plan/fuse.ts";
 import type { Problem } from "../plan/kernel.ts";
+import type { Plan } from "../plan/plan.ts";
 import { type BlobVerdict, compareBlob, tolerancesOf } from "../verify/compare.ts";
 import { fillWithNoise } from "../verify/noise.ts";
 
@@ -65,9 +66,14 @@ export function drawProblem(
 }
 
 /** Compares what an algorithm made of the case with what it should be. */
-export function compareCase({ expected }: ProblemCase, output: Tensor, op: Op, tolerance: number): BlobVerdict {
+export function compareCase(
+  { expected }: ProblemCase,
+  output: Tensor,
+  op: Op,
+  plan: Pick<Plan, "precision" | "tolerance">,
+): BlobVerdict {
   const kind = op.type === "softmax" && !op.log ? "probability" : "activation";
-  return compareBlob("output", output, repeated(expected, output.shape), kind, tolerancesOf({ tolerance }));
+  return compareBlob("output", output, repeated(expected, output.shape), kind, tolerancesOf(plan));
 }
 
 /** Noise around ±1; above 0 where roots, logarithms and powers would be none. */

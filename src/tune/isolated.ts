@@ -7,12 +7,13 @@
 import type { ValueId } from "../graph/graph.ts";
 import { elementCount, elementsPerImage, imageCount, type Tensor } from "../graph/tensor.ts";
 import type { Decision } from "../plan/choices.ts";
-import { type Algorithm, type Launch, type Problem, viewEndBytes } from "../plan/kernel.ts";
-import { bytesPerElement, type PackedParameter, type Plan, type Step, type View } from "../plan/plan.ts";
+import { type Algorithm, elementsOf, type Launch, parameterFor, type Problem } from "../plan/kernel.ts";
+import type { PackedParameter, Plan, Step, View } from "../plan/plan.ts";
+import { elementBytes } from "../plan/precision.ts";
 import type { Program } from "../webgpu/program.ts";
 
-/** What the output's buffer holds before: an exact float32 that nobody computes. */
-export const sentinel = -98765.4375;
+/** What the output's buffer holds before: an exact float16 that nobody computes. */
+export const sentinel = -59968;
 
 /** Elements before the first and after the last of a view: whole quads, and WebGPU's alignment of bindings. */
 const guard = 64;
@@ -45,6 +46,7 @@ export function isolate(problem: Problem): Problem {
  * without gaps, then `scratch0`, …; all of them are inputs and outputs.
  */
 export function isolatedPlan(algorithms: readonly Algorithm[], problem: Problem): Plan {
+  const { precision } = problem;
   const views = [...problem.inputs, problem.output, ...(problem.rest ? [problem.rest] : [])];
   const slotCount = Math.max(...views.map(({ slot }) => slot)) + 1;
   const scratches = algorithms.map((algorithm) => algorithm.scratch?.(problem) ?? []);
@@ -53,10 +55,10 @@ export function isolatedPlan(algorithms: readonly Algorithm[], problem: Problem)
   );
   const sizes = [
     ...Array.from({ length: slotCount }, (_, slot) => {
-      const end = Math.max(...views.filter((view) => view.slot === slot).map(viewEndBytes));
-      return roundUp(end, 16) + guard * bytesPerElement;
+      const end = Math.max(...views.filter((view) => view.slot === slot).map(endOf));
+      return roundUp(end * elementBytes[precision], 16) + guard * elementBytes[precision];
     }),
-    ...scratch.map((bytes) => roundUp(bytes, 16) + guard * bytesPerElement),
+    ...scratch.map((bytes) => roundUp(bytes, 16) + guard * elementBytes[precision]),
   ];
   // Each in bytes of its own: what is written past one's end is not hidden by what another writes there.
   const slots = sizes.map((bytes, slot) => ({
@@ -68,7 +70,9 @@ export function isolatedPlan(algorithms: readonly Algorithm[], problem: Problem)
     ...scratch.map((_, index) => `scratch${index}`),
   ];
   const parameters: PackedParameter[] = [];
-  const stepOf = ({ kernel, values, bindings, workgroups }: Launch): Step => {
+  const stepOf = (launch: Launch): Step => {
+    const { kernel, values, bindings, workgroups } = launch;
+    const elements = elementsOf(launch, precision);
     const pick = (wanted: readonly string[]) => Object.fromEntries(wanted.map((name) => [name, values[name]]));
     return {
       name: kernel.name,
@@ -76,6 +80,7 @@ export function isolatedPlan(algorithms: readonly Algorithm[], problem: Problem)
       constants: pick(kernel.constants),
       layer: pick(kernel.layer),
       tiles: pick(kernel.tiles),
+      elements,
       bindings: bindings.map((binding) => {
         switch (binding.kind) {
           case "input":
@@ -89,7 +94,7 @@ export function isolatedPlan(algorithms: readonly Algorithm[], problem: Problem)
           case "scratch":
             return { kind: "slot", slot: slotCount + binding.scratch };
           case "parameter":
-            return { kind: "parameter", parameter: parameters.push(binding.parameter) - 1 };
+            return { kind: "parameter", parameter: parameters.push(parameterFor(binding.parameter, elements)) - 1 };
           default:
             return binding satisfies never;
         }
@@ -111,11 +116,12 @@ export function isolatedPlan(algorithms: readonly Algorithm[], problem: Problem)
   return {
     graph: problem.op.type,
     batch: 1,
+    precision,
     inputs: names,
     outputs: names,
     values: Object.fromEntries(
       names.map((name, slot) => {
-        const elements = slots[slot].bytes / bytesPerElement;
+        const elements = slots[slot].bytes / elementBytes[precision];
         return [name, { shape: [1, elements], slot, offset: 0, stride: elements, readyAfter: steps.length - 1 }];
       }),
     ),
@@ -161,7 +167,8 @@ export async function runIsolated(
   const allowed = new Map<ValueId, readonly Span[]>([
     ...outputs.map((view) => [slotName(view.slot), placesOf(view)] as const),
     ...(algorithm.scratch?.(problem) ?? []).map(
-      (bytes, index) => [`scratch${index}`, [{ start: 0, end: Math.ceil(bytes / bytesPerElement) }]] as const,
+      (bytes, index) =>
+        [`scratch${index}`, [{ start: 0, end: Math.ceil(bytes / elementBytes[plan.precision]) }]] as const,
     ),
   ]);
   return {
@@ -172,6 +179,11 @@ export async function runIsolated(
       changedElements(contents, after.get(id)!.data, allowed.get(id) ?? []).map((element) => `${id}[${element}]`),
     ),
   };
+}
+
+/** The element behind the last of a view. */
+function endOf({ shape, offset, stride }: View): number {
+  return offset + (imageCount(shape) - 1) * stride + elementsPerImage(shape);
 }
 
 function slotName(slot: number): ValueId {

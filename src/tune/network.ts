@@ -25,7 +25,7 @@ const convincing = 0.99;
  * Every algorithm was checked by itself, more strictly; this is about how they work together, where a mistake is large.
  * Weights may be made up: probabilities of such a network may hang on the last digits.
  */
-const beyondRounding: Tolerances = { activation: 0.01, probability: 0.01 };
+const beyondRounding: Tolerances = { activation: 0.05, probability: 0.05 };
 
 /** A way to plan the network, and its plan. */
 interface Candidate {

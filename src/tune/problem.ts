@@ -90,7 +90,7 @@ async function checkCandidate(
     const { output, strayWrites } = await runIsolated(program, algorithm, problem, drawn.inputs);
     if (strayWrites.length > 0) return `it writes where it must not (${strayWrites.slice(0, 3).join(", ")})`;
     const tolerance = Math.max(plainTolerance, algorithm.tolerance ?? 0);
-    const { pass, maxRel } = compareCase(drawn, output, problem.op, tolerance);
+    const { pass, maxRel } = compareCase(drawn, output, problem.op, { precision: problem.precision, tolerance });
     return pass ? undefined : `it is off by ${maxRel.toPrecision(2)} of the largest magnitude`;
   } finally {
     program.dispose();

@@ -120,8 +120,9 @@ export async function tune({ graph, weights }: Model, options: TuneOptions): Pro
       if (!verdict.variants[verdict.chosen].tuned) {
         for (const key of own.keys()) problems[key] = { ...problems[key], ranking: [] };
       }
-      plans[planKey(shaped)] = verdict;
-      networks.push({ batch, plan: planKey(shaped), problems: [...own.keys()], preferredMs, chosenMs });
+      const key = planKey(shaped, plan.precision);
+      plans[key] = verdict;
+      networks.push({ batch, plan: key, problems: [...own.keys()], preferredMs, chosenMs });
     }
   } finally {
     parameters.dispose();

@@ -5,6 +5,7 @@ import type { Graph, ShapedGraph, ValueId } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import type { PlanOptions } from "../plan/planner.ts";
+import type { Precision } from "../plan/precision.ts";
 import type { KernelSource } from "../webgpu/kernel_source.ts";
 import { Session } from "../webgpu/session.ts";
 import {
@@ -24,6 +25,8 @@ export type Blobs = ReadonlyMap<ValueId, Tensor>;
 export interface WebgpuBlobsOptions extends Pick<PlanOptions, "choices"> {
   readonly device: GPUDevice;
   readonly kernels: KernelSource;
+  /** f32 unless given. */
+  readonly precision?: Precision;
   /** The blobs that are asked for. */
   readonly wanted: ReadonlySet<ValueId>;
   /** Told how many of the pipelines are ready. */

@@ -12,14 +12,15 @@ import { mapCount, megabytes } from "./figures.ts";
 import { GraphDrawing, legendOf } from "./graph-drawing.ts";
 import { layoutGraph, type LayerBox } from "./graph-layout.ts";
 import { mapsOf } from "./map-layout.ts";
-import { hideNotice, showNotice, whyNoWebGpu } from "./notices.ts";
+import { hideNotice, showNotice } from "./notices.ts";
 import { decodePicture, listenForFiles } from "./picture-input.ts";
 import { showPreview } from "./preview.ts";
-import type { Message, News, Ready, WithoutWeights } from "./protocol.ts";
+import type { Blob, Message, News, Ready, WithoutWeights } from "./protocol.ts";
 import { showResults, showWaiting } from "./results.ts";
 import { endProgress, showProgress, showReady } from "./status-line.ts";
 import { messageOf } from "./values.ts";
 import type { NoWeights } from "./weights-offer.ts";
+import { whyNoWebGpu } from "./why-no-webgpu.ts";
 
 /** The layer that is shown before anyone chooses one. */
 const FIRST_LAYER: ValueId = "conv1/7x7_s2";
@@ -199,14 +200,23 @@ export class App {
     if (!client || !this.ready || this.labelling) return;
     this.labelling = true;
     showWaiting(true);
+    let shown = false;
     try {
       do {
         const picture = this.waiting;
         this.waiting = undefined;
-        const classified = await client.ask("classify", picture ? { picture } : {}, picture ? [picture] : []);
+        const blob = this.blobName();
+        const takes = { blob, ...(picture ? { picture } : {}) };
+        const classified = await client.ask("classify", takes, picture ? [picture] : []);
         this.pictured = true;
         hideNotice("lost");
-        if (!this.waiting) showResults(classified, this.ready.weights.from === "seed");
+        if (this.waiting) continue;
+        showResults(classified, this.ready.weights.from === "seed");
+        if (classified.blob && blob === this.blobName()) {
+          this.blobCount++;
+          this.showMaps(classified.blob);
+          shown = true;
+        }
       } while (this.waiting);
     } catch (error) {
       // A loss has a notice of its own.
@@ -215,7 +225,7 @@ export class App {
       this.labelling = false;
       showWaiting(false);
     }
-    if (this.pictured) await this.showBlob();
+    if (this.pictured && !shown) await this.showBlob();
   }
 
   private chooseLayer(box: LayerBox): void {
@@ -228,23 +238,32 @@ export class App {
   }
 
   private async showBlob(): Promise<void> {
-    const { client, layer } = this;
-    if (!client || !this.pictured) return;
+    const { client } = this;
+    // Whoever labels shows the blob when that is done.
+    if (!client || !this.pictured || this.labelling) return;
     const count = ++this.blobCount;
     const body = byId("activations-body");
     body.classList.add("waiting");
-    const linear = byId("linear", HTMLInputElement).checked;
     try {
-      const blob = await client.ask("blob", { name: linear && layer.linear ? layer.linear : layer.id });
-      if (count !== this.blobCount) return;
-      body.hidden = false;
-      byId("activations-text").textContent = describe(layer);
-      this.maps.show(blob);
+      const blob = await client.ask("blob", { name: this.blobName() });
+      if (count === this.blobCount) this.showMaps(blob);
     } catch (error) {
       if (count === this.blobCount && !isLoss(error)) byId("activations-text").textContent = messageOf(error);
     } finally {
       if (count === this.blobCount) body.classList.remove("waiting");
     }
+  }
+
+  private showMaps(blob: Blob): void {
+    byId("activations-body").hidden = false;
+    byId("activations-text").textContent = describe(this.layer);
+    this.maps.show(blob);
+  }
+
+  /** The blob that the page shows: the chosen layer's. */
+  private blobName(): ValueId {
+    const { id, linear } = this.layer;
+    return linear !== undefined && byId("linear", HTMLInputElement).checked ? linear : id;
   }
 
   private saveBlob(): void {

@@ -5,20 +5,25 @@
 
 import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
-import { inferShapesForBatch } from "../graph/graph.ts";
+import type { ValueId } from "../graph/graph.ts";
 import { elementCount, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import { INPUT_SIDE, preprocess } from "../image/preprocess.ts";
 import type { RgbImage } from "../image/resize.ts";
+import { kernels } from "../kernels.ts";
 import type { CompileProgress } from "../webgpu/program.ts";
 import { Session } from "../webgpu/session.ts";
 import type { Gpu } from "./gpu.ts";
-import { bundledKernels } from "./kernels.ts";
 import { runTimed, type TimedRun } from "./timed-run.ts";
 
 export type Heads = "main" | "all";
 
 const INPUT_SHAPE = [1, 3, INPUT_SIDE, INPUT_SIDE] as const;
+
+export interface Labelling extends Omit<TimedRun, "blobs"> {
+  readonly probabilities: Float32Array;
+  readonly blob?: Tensor;
+}
 
 export class Engine {
   private readonly gpu: Gpu;
@@ -36,13 +41,17 @@ export class Engine {
   /** Runs on these weights from now on; where that fails, on those before. */
   async use(weights: Weights, heads: Heads, onProgress: CompileProgress): Promise<void> {
     const { device } = this.gpu;
-    const labeller = await Session.create(googLeNet(), weights, { device, kernels: bundledKernels, onProgress });
+    const labeller = await Session.create(googLeNet(), weights, { device, kernels, onProgress });
     this.dispose();
     Object.assign(this, { weights, heads, labeller });
   }
 
-  /** Labels a picture, or the last one again. */
-  async classify(picture?: RgbImage): Promise<TimedRun> {
+  /**
+   * Labels a picture, or the last one again.
+   *
+   * @param blob another blob to read in the same run, if the session that labels keeps it
+   */
+  async classify(picture?: RgbImage, blob?: ValueId): Promise<Labelling> {
     const labeller = this.ready();
     if (picture) {
       const data = new Float32Array(elementCount(INPUT_SHAPE));
@@ -50,8 +59,10 @@ export class Engine {
       this.input = { shape: INPUT_SHAPE, data };
     }
     const [output] = labeller.outputNames;
-    const elements = elementCount(inferShapesForBatch(labeller.graph, 1).shapes.get(output)!);
-    return runTimed(labeller, this.pictured(), elements);
+    const wanted = new Set([output, ...(blob !== undefined && (await keeps(labeller, blob)) ? [blob] : [])]);
+    const { blobs, milliseconds, clock } = await runTimed(labeller, this.pictured(), [...wanted]);
+    const read = blob === undefined ? undefined : blobs.get(blob);
+    return { probabilities: blobs.get(output)!.data, milliseconds, clock, ...(read ? { blob: read } : {}) };
   }
 
   /** A blob of the last picture, by its name in the graph. */
@@ -60,8 +71,7 @@ export class Engine {
     const [{ name: input }] = labeller.graph.inputs;
     const picture = this.pictured();
     if (name === input) return picture;
-    const kept = Object.hasOwn((await labeller.plan(1)).values, name);
-    const session = kept ? labeller : await this.inspecting();
+    const session = (await keeps(labeller, name)) ? labeller : await this.inspecting();
     const { [name]: blob } = await session.run({ [input]: picture }, { outputs: [name] });
     return blob;
   }
@@ -81,7 +91,7 @@ export class Engine {
   private inspecting(): Promise<Session> {
     const { device } = this.gpu;
     const graph = googLeNet({ heads: this.heads });
-    this.inspector ??= Session.create(graph, this.weights!, { device, kernels: bundledKernels, fuse: false }).catch(
+    this.inspector ??= Session.create(graph, this.weights!, { device, kernels, fuse: false }).catch(
       (error: unknown) => {
         this.inspector = undefined;
         throw error;
@@ -99,4 +109,9 @@ export class Engine {
     if (this.input) return this.input;
     throw new EngineError("picture", "picture", "there is none yet", "choose one first");
   }
+}
+
+/** Whether a session's plan leaves a blob in memory at some time. */
+async function keeps(session: Session, blob: ValueId): Promise<boolean> {
+  return Object.hasOwn((await session.plan(1)).values, blob);
 }

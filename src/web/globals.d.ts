@@ -2,9 +2,3 @@
 
 /** Node's alone; the core calls it only where it found Node. */
 declare function setImmediate(callback: () => void): unknown;
-
-/** esbuild puts the file's text in. */
-declare module "*.wgsl" {
-  const text: string;
-  export default text;
-}

@@ -42,6 +42,8 @@ export interface Classified {
   readonly milliseconds: number;
   /** Whether the GPU's own clock measured it, or the page's, with what lies between them. */
   readonly clock: "gpu" | "wall";
+  /** The blob that was asked for beside, where the same run could give it. */
+  readonly blob?: Blob;
 }
 
 export interface Blob {
@@ -58,8 +60,8 @@ export interface Calls {
   useSeed: { takes: { readonly seed: number }; gives: Ready };
   /** Forgets the user's file, and starts over. */
   forget: { takes: undefined; gives: Ready | WithoutWeights };
-  /** Labels a picture; without one, the last picture again. */
-  classify: { takes: { readonly picture?: ImageBitmap }; gives: Classified };
+  /** Labels a picture; without one, the last picture again. A blob that is to be shown comes with it, if it can. */
+  classify: { takes: { readonly picture?: ImageBitmap; readonly blob: string }; gives: Classified };
   /** A blob of the network as it was for the last picture. */
   blob: { takes: { readonly name: string }; gives: Blob };
 }

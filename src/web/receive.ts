@@ -35,7 +35,7 @@ export async function receive(file: ServedWeights, { fetch, onProgress }: Receiv
         present += chunk.length;
         onProgress(present, file.bytes);
       }
-      if (present < file.bytes && present === before) throw new Error("the connection ended early");
+      if (present < file.bytes) throw new Error("the connection ended early");
     } catch (error) {
       if (error instanceof EngineError) throw error;
       if (present <= before || connection === MAX_CONNECTIONS) {

@@ -1,51 +1,58 @@
 /** One run of the network, timed by the GPU's own clock where the device lets it be read. */
 
-import type { Tensor } from "../graph/tensor.ts";
+import type { ValueId } from "../graph/graph.ts";
+import { elementCount, type Tensor } from "../graph/tensor.ts";
+import { bytesPerElement } from "../plan/plan.ts";
 import { bufferUsage, mapModeRead } from "../webgpu/constants.ts";
 import { guarded } from "../webgpu/errors.ts";
 import { fateOf } from "../webgpu/loss.ts";
 import type { Session } from "../webgpu/session.ts";
 
 export interface TimedRun {
-  readonly output: Float32Array;
+  /** The blobs that were asked for, by name. */
+  readonly blobs: ReadonlyMap<ValueId, Tensor>;
   readonly milliseconds: number;
   readonly clock: "gpu" | "wall";
 }
 
-/** Two time stamps of 8 bytes; the output lies behind them. */
+/** Two time stamps of 8 bytes; what is read of the blobs lies behind them. */
 const STAMPS_BYTES = 16;
 
 /**
- * Runs a session of one input and one output on a single image.
+ * Runs a session of one input on a single image, and reads blobs that its plan keeps.
  *
  * The run is recorded between two empty passes that take the time, so that the commands in between are those of any
  * run. Where the stamps make no sense, because a driver takes none for empty passes, the page's clock counts: from the
  * submission until the output is there.
  */
-export async function runTimed(session: Session, input: Tensor, outputElements: number): Promise<TimedRun> {
+export async function runTimed(session: Session, input: Tensor, wanted: readonly ValueId[]): Promise<TimedRun> {
   // Opens another device where the last was lost, so that the buffers are made on the right one.
-  await session.plan(1);
+  const { values } = await session.plan(1);
   const { device } = session;
   const buffers: GPUBuffer[] = [];
-  const outputBytes = outputElements * Float32Array.BYTES_PER_ELEMENT;
-  const stamped = device.features.has("timestamp-query");
   const make = (size: number, usage: number) => {
     const buffer = device.createBuffer({ size, usage });
     buffers.push(buffer);
     return buffer;
   };
+  const shapes = wanted.map((id) => values[id].shape);
+  const sizes = shapes.map((shape) => elementCount(shape) * bytesPerElement);
+  const total = sizes.reduce((sum, size) => sum + size, STAMPS_BYTES);
   const { value, checked } = guarded(device, "buffers of a run", () => ({
     source: make(input.data.byteLength, bufferUsage.copySrc | bufferUsage.copyDst),
-    target: make(outputBytes, bufferUsage.copySrc | bufferUsage.copyDst),
+    targets: sizes.map((size) => make(size, bufferUsage.copySrc | bufferUsage.copyDst)),
     stamps: make(STAMPS_BYTES, bufferUsage.queryResolve | bufferUsage.copySrc),
-    readable: make(STAMPS_BYTES + outputBytes, bufferUsage.mapRead | bufferUsage.copyDst),
-    queries: stamped ? device.createQuerySet({ type: "timestamp", count: 2 }) : undefined,
+    readable: make(total, bufferUsage.mapRead | bufferUsage.copyDst),
+    queries: device.features.has("timestamp-query")
+      ? device.createQuerySet({ type: "timestamp", count: 2 })
+      : undefined,
   }));
-  const { source, target, stamps, readable, queries } = value;
+  const { source, targets, stamps, readable, queries } = value;
   try {
     await checked;
-    const [{ name: inputName }] = session.graph.inputs;
-    using binding = await session.bind({ [inputName]: { buffer: source } }, { [session.graph.outputs[0]]: target });
+    const [inputName] = session.inputNames;
+    const outputs = Object.fromEntries(wanted.map((id, index) => [id, targets[index]]));
+    using binding = await session.bind({ [inputName]: source }, outputs);
     const start = performance.now();
     const { checked: submitted } = guarded(device, "run", () => {
       device.queue.writeBuffer(source, 0, input.data as Float32Array<ArrayBuffer>);
@@ -57,19 +64,31 @@ export async function runTimed(session: Session, input: Tensor, outputElements: 
         encoder.resolveQuerySet(queries, 0, 2, stamps, 0);
         encoder.copyBufferToBuffer(stamps, 0, readable, 0, STAMPS_BYTES);
       }
-      encoder.copyBufferToBuffer(target, 0, readable, STAMPS_BYTES, outputBytes);
+      let offset = STAMPS_BYTES;
+      targets.forEach((target, index) => {
+        encoder.copyBufferToBuffer(target, 0, readable, offset, sizes[index]);
+        offset += sizes[index];
+      });
       device.queue.submit([encoder.finish()]);
     });
     await submitted;
     await readable.mapAsync(mapModeRead);
     const wall = performance.now() - start;
     await checkAlive(device);
-    const mapped = readable.getMappedRange();
-    const output = new Float32Array(mapped.slice(STAMPS_BYTES));
-    const [begun, ended] = new BigUint64Array(mapped, 0, 2);
+    const bytes = readable.getMappedRange().slice(0);
+    const [begun, ended] = new BigUint64Array(bytes, 0, 2);
     const elapsed = Number(ended - begun) / 1e6;
     const sensible = queries !== undefined && elapsed > 0 && elapsed <= wall;
-    return { output, ...(sensible ? { milliseconds: elapsed, clock: "gpu" } : { milliseconds: wall, clock: "wall" }) };
+    let offset = STAMPS_BYTES;
+    const blobs = wanted.map((id, index): [ValueId, Tensor] => {
+      const data = new Float32Array(bytes.slice(offset, offset + sizes[index]));
+      offset += sizes[index];
+      return [id, { shape: shapes[index], data }];
+    });
+    return {
+      blobs: new Map(blobs),
+      ...(sensible ? { milliseconds: elapsed, clock: "gpu" } : { milliseconds: wall, clock: "wall" }),
+    };
   } catch (error) {
     // A lost device shows as one failed call or another; whatever they say, this is why.
     await checkAlive(device);

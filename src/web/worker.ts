@@ -19,11 +19,11 @@ import { type LoadedWeights, WeightsLoader } from "./weights-loader.ts";
 /** The part of a worker's global scope that is used; the page's types have none. */
 interface WorkerScope {
   onmessage: ((event: MessageEvent<Question>) => void) | null;
-  postMessage(message: Message, transfer: Transferable[]): void;
+  postMessage(message: Message): void;
 }
 const scope = globalThis as unknown as WorkerScope;
 
-const tell = (message: Message, transfer: Transferable[] = []) => scope.postMessage(message, transfer);
+const tell = (message: Message) => scope.postMessage(message);
 const progress = (stage: Stage, done: number, of: number) => tell({ kind: "progress", stage, done, of });
 
 const gpu = new Gpu((why) => tell({ kind: "lost", why }));
@@ -57,17 +57,12 @@ const answers: { readonly [Name in CallName]: (takes: Calls[Name]["takes"]) => P
     await cache.forget("user");
     return start();
   },
-  classify: async ({ picture }) => {
+  classify: async ({ picture, blob }) => {
     const pixels = picture && pixelsOf(picture);
     picture?.close();
-    const { output, milliseconds, clock } = await engine.classify(pixels);
-    return { probabilities: output, milliseconds, clock };
+    return engine.classify(pixels, blob);
   },
-  blob: async ({ name }) => {
-    const { shape, data } = await engine.blob(name);
-    // The engine's own input stays its own.
-    return { shape, data: data.slice() };
-  },
+  blob: ({ name }) => engine.blob(name),
 };
 
 /** One question at a time: a blob belongs to the picture that was asked about before it. */
@@ -77,16 +72,9 @@ scope.onmessage = ({ data: { id, call, takes } }) => {
   turn = turn.then(async () => {
     try {
       const gives = await (answers[call] as (takes: unknown) => Promise<unknown>)(takes);
-      tell({ kind: "answer", id, gives }, buffersOf(gives));
+      tell({ kind: "answer", id, gives });
     } catch (error) {
       tell({ kind: "refusal", id, fault: faultOf(error) });
     }
   });
 };
-
-/** What can be handed over instead of being copied. */
-function buffersOf(gives: unknown): Transferable[] {
-  return Object.values(gives as object).flatMap((value: unknown) =>
-    value instanceof Float32Array ? [value.buffer as ArrayBuffer] : [],
-  );
-}

@@ -2,10 +2,11 @@
 
 import { EngineError } from "../errors.ts";
 import { type PlanLimits, planLimitNames } from "../plan/limits.ts";
+import { describe } from "./batches.ts";
 import { gpuError } from "./errors.ts";
 
 /** Features that the engine uses where the adapter has them. */
-const wantedFeatures: readonly GPUFeatureName[] = ["timestamp-query", "subgroups"];
+const wantedFeatures: readonly GPUFeatureName[] = ["timestamp-query", "subgroups", "shader-f16"];
 
 /**
  * A device with the adapter's own limits on buffers and workgroups, rather than WebGPU's defaults, which are too
@@ -16,6 +17,14 @@ const wantedFeatures: readonly GPUFeatureName[] = ["timestamp-query", "subgroups
  */
 export async function openDevice(given?: GPUAdapter): Promise<GPUDevice> {
   const adapter = given ?? (await requestAdapter());
+  if (typeof (Object(adapter) as Partial<GPUAdapter>).requestDevice !== "function") {
+    throw new EngineError(
+      "usage",
+      "WebGPU adapter",
+      `it is ${describe(adapter)}`,
+      "give a GPUAdapter, or leave it out",
+    );
+  }
   try {
     return await adapter.requestDevice({
       requiredLimits: Object.fromEntries(planLimitNames.map((name) => [name, adapter.limits[name]])),
@@ -55,9 +64,8 @@ export function limitsOfAdapter({ limits, features, info }: GPUAdapter): PlanLim
 function planLimits(limits: GPUSupportedLimits, features: GPUSupportedFeatures, info: GPUAdapterInfo): PlanLimits {
   const numbers = Object.fromEntries(planLimitNames.map((name) => [name, limits[name]])) as unknown as PlanLimits;
   const { subgroupMinSize: min, subgroupMaxSize: max } = info;
-  return features.has("subgroups") && min !== undefined && max !== undefined
-    ? { ...numbers, subgroup: { min, max } }
-    : numbers;
+  const subgroup = features.has("subgroups") && min !== undefined && max !== undefined ? { min, max } : undefined;
+  return { ...numbers, ...(subgroup && { subgroup }), ...(features.has("shader-f16") && { float16: true }) };
 }
 
 /** What people call an adapter. */

@@ -15,6 +15,7 @@ import { checkInputs, describe, type Inputs, join, slice } from "./batches.ts";
 import { type Buffers, IoBinding } from "./binding.ts";
 import { Deployment, type DeploymentOptions, type Part, sessionDisposed } from "./deployment.ts";
 import { guarded } from "./errors.ts";
+import { checkDevice, checkKernels, checkLimits, checkOptions } from "./options.ts";
 import { checkOutputs } from "./outputs.ts";
 import type { CompileProgress, Program } from "./program.ts";
 import { inOrder } from "./stream.ts";
@@ -107,7 +108,19 @@ export class Session implements Disposable {
     const [model, options] = third
       ? [{ graph: first as Graph, weights: second as Weights }, third]
       : [first as Model, second as SessionOptions];
-    checkOptions(options);
+    checkOptions(options, {
+      batch: "count",
+      fuse: "boolean",
+      merge: "boolean",
+      onProgress: "callback",
+      ownsDevice: "boolean",
+      signal: "signal",
+      tolerance: "fraction",
+      workspace: "boolean",
+    });
+    checkKernels(options.kernels);
+    checkLimits(options.limits);
+    checkModel(model);
     return orAborted(Session.open(model, options), options.signal);
   }
 
@@ -152,7 +165,7 @@ export class Session implements Disposable {
    * compiled then, so that the next run takes no longer than those after it.
    */
   async plan(batch = this.batch): Promise<Plan> {
-    checkCount("batch", batch);
+    checkOptions({ batch }, { batch: "count" });
     return this.deployed(async (deployment) => {
       const [{ images }] = deployment.parts(batch);
       const { program, release } = await deployment.lease(images);
@@ -175,6 +188,7 @@ export class Session implements Disposable {
    * ```
    */
   async run(inputs: Inputs, options: RunOptions = {}): Promise<Outputs> {
+    checkOptions(options, { onProgress: "callback", signal: "signal" });
     return this.runAmong(underWay, inputs, options);
   }
 
@@ -193,9 +207,10 @@ export class Session implements Disposable {
    */
   stream(
     inputs: AsyncIterable<Inputs> | Iterable<Inputs>,
-    { depth = underWay, signal, outputs }: StreamOptions = {},
+    options: StreamOptions = {},
   ): AsyncGenerator<Outputs, void, undefined> {
-    checkCount("depth", depth);
+    checkOptions(options, { depth: "count", signal: "signal" });
+    const { depth = underWay, signal, outputs } = options;
     if (!isIterable(inputs)) {
       throw new EngineError("usage", "inputs", `they are ${describe(inputs)}`, "give an iterable or async iterable");
     }
@@ -211,8 +226,9 @@ export class Session implements Disposable {
    * Rejects with EngineError "buffer" for one that is missing, too small, misaligned, mapped, destroyed, of another
    * device, that lacks COPY_SRC (inputs) or COPY_DST (outputs), or that overlaps another; "usage" for unknown names.
    */
-  async bind(inputs: Buffers, outputs: Buffers, { batch = this.batch }: EncodeOptions = {}): Promise<IoBinding> {
-    checkCount("batch", batch);
+  async bind(inputs: Buffers, outputs: Buffers, options: EncodeOptions = {}): Promise<IoBinding> {
+    checkOptions(options, { batch: "count" });
+    const { batch = this.batch } = options;
     return this.deployed((deployment) => IoBinding.create(deployment, batch, inputs, outputs));
   }
 
@@ -251,10 +267,7 @@ export class Session implements Disposable {
         throw new EngineError("adapter", "GPU device", "it has no timestamp queries", "profile on another adapter");
       }
       const [part] = deployment.parts(batch.images);
-      return withProgram(deployment, part, async (program) => {
-        const times = await program.time(slice(batch, 0, part.images));
-        return program.plan.steps.map((step, index) => ({ step, nanoseconds: times[index] }));
-      });
+      return withProgram(deployment, part, (program) => program.time(slice(batch, 0, part.images)));
     });
   }
 
@@ -330,10 +343,8 @@ export class Session implements Disposable {
 }
 
 async function openDevice(device: SessionOptions["device"]): Promise<GPUDevice> {
-  const opened = typeof device === "function" ? await device() : device;
-  if (typeof (Object(opened) as Partial<GPUDevice>).createComputePipelineAsync !== "function") {
-    throw new EngineError("usage", "option device", `it is ${describe(opened)}`, "give a GPUDevice, or what opens one");
-  }
+  const opened: unknown = typeof device === "function" ? await device() : device;
+  checkDevice(opened, "give a GPUDevice, or what opens one");
   return opened;
 }
 
@@ -350,20 +361,16 @@ async function withProgram<T>(
   }
 }
 
-function checkOptions(options: SessionOptions): void {
-  if (typeof options !== "object" || options === null) {
-    throw new EngineError("usage", "options", `they are ${describe(options)}`, "give { device, kernels }");
+/** Whether it is a model at all; whether graph and weights fit together, planning says. */
+function checkModel(model: unknown): void {
+  const { graph, weights } = Object(model) as Partial<Record<keyof Model, unknown>>;
+  const { inputs, nodes, outputs } = Object(graph) as Partial<Record<keyof Graph, unknown>>;
+  if (![inputs, nodes, outputs].every(Array.isArray)) {
+    const problem = `its graph is ${describe(graph)}`;
+    throw new EngineError("usage", "model", problem, "give { graph, weights }, say of openModel or googLeNetModel");
   }
-  if (typeof options.kernels !== "function") {
-    const remedy = "give kernels of googlenet-wgsl/kernels, or a function from a kernel's name to its text";
-    throw new EngineError("usage", "option kernels", `it is ${describe(options.kernels)}`, remedy);
-  }
-  if (options.batch !== undefined) checkCount("batch", options.batch);
-}
-
-function checkCount(option: string, count: number): void {
-  if (!Number.isSafeInteger(count) || count < 1) {
-    throw new EngineError("usage", `option ${option}`, `it is ${String(count)}`, "give a whole number from 1");
+  if (typeof (Object(weights) as Partial<Weights>).get !== "function") {
+    throw new EngineError("usage", "model", `its weights are ${describe(weights)}`, "give a Map of tensors by name");
   }
 }
 

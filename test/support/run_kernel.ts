@@ -9,6 +9,7 @@ import type { Weights } from "../../src/graph/weights.ts";
 import type { Algorithm, Problem } from "../../src/plan/kernel.ts";
 import type { PlanLimits } from "../../src/plan/limits.ts";
 import type { View } from "../../src/plan/plan.ts";
+import type { Precision } from "../../src/plan/precision.ts";
 import { isolatedPlan, type IsolatedResult, runIsolated } from "../../src/tune/isolated.ts";
 import { ParameterBuffers } from "../../src/webgpu/parameters.ts";
 import { Program } from "../../src/webgpu/program.ts";
@@ -42,6 +43,7 @@ export function problemOf(
   { guard, gap, channels, twoPlaces }: Placement,
   relu: boolean,
   limits: PlanLimits,
+  precision: Precision = "f32",
 ): Problem {
   const channel = elementCount(outputShape.slice(2));
   // Whole channels of a huge map would double a buffer that is large enough.
@@ -70,6 +72,7 @@ export function problemOf(
     output: placed(twoPlaces ? outputShape.with(1, half) : outputShape, slot),
     ...(twoPlaces && { rest: placed(outputShape.with(1, outputShape[1] - half), slot + 1) }),
     relu,
+    precision,
     limits,
     // So little that Winograd's steps go in parts.
     scratchBudget: 100_000,

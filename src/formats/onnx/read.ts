@@ -8,6 +8,8 @@ import { foldScales } from "../../graph/fold.ts";
 import { type Graph, type GraphInput, subgraphFor, type ValueId } from "../../graph/graph.ts";
 import type { Model } from "../../graph/model.ts";
 import { isExtent } from "../extents.ts";
+import type { FloatType } from "../floats.ts";
+import type { ModelFile, ModelOptions } from "../model-file.ts";
 import { MalformedFile } from "../protobuf.ts";
 import { type Constant, constant, Folding } from "./constants.ts";
 import { Layer, Translation } from "./layer.ts";
@@ -24,14 +26,7 @@ import { elementsOf, isFloat, rawLength, type TensorProto, typeName } from "./te
  */
 export type ExternalFiles = (location: string, offset: number, length: number) => Uint8Array | Promise<Uint8Array>;
 
-export interface OnnxOptions {
-  /**
-   * What the file's symbolic extents are, by their names, `{ height: 224 }`; one without a name goes by its input and
-   * axis, `data[2]`. The batch size may stay open.
-   */
-  readonly extents?: Readonly<Record<string, number>>;
-  /** The blobs that the model gives, any of them; the file's outputs unless given. */
-  readonly outputs?: readonly ValueId[];
+export interface OnnxOptions extends ModelOptions {
   /** Where the data of tensors outside the file come from. Without it such a file is refused. */
   readonly external?: ExternalFiles;
 }
@@ -62,24 +57,25 @@ const SPARE_BYTES = 2 ** 24;
  * ```
  */
 export async function readOnnx(bytes: Uint8Array, name: string, options: OnnxOptions = {}): Promise<Model> {
-  return new OnnxFile(bytes, name).model(options);
+  return new OnnxFile(bytes, name, options.external).model(options);
 }
 
 /** A file that is read, but not yet understood: what it takes and gives. */
-export class OnnxFile {
+export class OnnxFile implements ModelFile {
   readonly name: string;
-  /** Extents that the file leaves open are named as in it, or by the input and axis. */
   readonly inputs: readonly GraphInput[];
   readonly outputs: readonly ValueId[];
-  /** The extent that may stay open, if there is one: the first of some input, or any. */
+  /** The first extent of some input, or else any. */
   readonly batch: string | undefined;
+  private readonly external: ExternalFiles | undefined;
   private readonly size: number;
   private readonly proto: ModelProto;
   private readonly opset: number;
 
   /** @throws EngineError "model" */
-  constructor(bytes: Uint8Array, name: string) {
+  constructor(bytes: Uint8Array, name: string, external?: ExternalFiles) {
     this.name = name;
+    this.external = external;
     this.size = bytes.length;
     const { proto, inputs } = this.guard(() => {
       const model = readModel(bytes);
@@ -95,16 +91,22 @@ export class OnnxFile {
     this.checkNodes();
   }
 
-  /** Every value that the file's nodes make, and its inputs: the names that outputs can be asked for by. */
+  /** The types of the real numbers that the file has as initializers. */
+  get types(): FloatType[] {
+    const names: Partial<Record<string, FloatType>> = { float: "F32", float16: "F16", double: "F64" };
+    return [...new Set(this.proto.graph.initializers.flatMap(({ type }) => names[typeName(type)] ?? []))];
+  }
+
+  /** The inputs, and what the nodes make. */
   get blobs(): readonly ValueId[] {
     const made = this.proto.graph.nodes.flatMap((node) => node.outputs.slice(0, 1));
     return [...this.inputs.map((input) => input.name), ...made.filter((value) => value !== "")];
   }
 
   /** See `readOnnx`. */
-  async model({ extents = {}, outputs = this.outputs, external }: OnnxOptions = {}): Promise<Model> {
+  async model({ extents = {}, outputs = this.outputs }: ModelOptions = {}): Promise<Model> {
     this.checkExtents(extents);
-    const fetched = await this.fetch(external);
+    const fetched = await this.fetch();
     return this.guard(() => this.translate(extents, outputs, fetched));
   }
 
@@ -145,7 +147,7 @@ export class OnnxFile {
     }
   }
 
-  private async fetch(external: ExternalFiles | undefined): Promise<Map<TensorProto, Uint8Array>> {
+  private async fetch(): Promise<Map<TensorProto, Uint8Array>> {
     const fetched = new Map<TensorProto, Uint8Array>();
     // Tensors that share their data share them in memory, too.
     const ranges = new Map<string, Uint8Array>();
@@ -153,11 +155,11 @@ export class OnnxFile {
       if (!tensor.external) continue;
       const { location, offset, length } = tensor.external;
       const needed = this.guard(() => checkedLength(tensor, length));
-      if (!external) {
+      if (!this.external) {
         throw this.error(`its data lie in another file, ${location}`, "give a way to get that (the option external)");
       }
       const key = `${offset} ${needed} ${location}`;
-      const bytes = ranges.get(key) ?? (await external(location, offset, needed));
+      const bytes = ranges.get(key) ?? (await this.external(location, offset, needed));
       ranges.set(key, bytes);
       fetched.set(tensor, bytes);
     }

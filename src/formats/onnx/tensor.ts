@@ -115,10 +115,11 @@ export function readTensor(message: MessageReader): TensorProto {
   readFields(message, {
     1: integers((extent) => {
       if (shape.length >= MAX_AXES) throw new MalformedFile(`a tensor has more than ${MAX_AXES} axes`);
-      if (!isExtent(extent)) throw new MalformedFile(`a tensor has the extent ${extent}`);
+      if (!isExtent(extent)) throw new MalformedFile(`a tensor has the extent ${String(extent)}`);
       shape.push(extent);
     }),
     2: integer((value) => (type = value)),
+    // Parts of a tensor, which nobody writes.
     3: nested(() => {
       throw new MalformedFile("a tensor comes in segments, which aren't supported");
     }),

@@ -11,7 +11,8 @@ import {
   workgroupSizeFor,
 } from "../kernel.ts";
 import { largestBuffer, type PlanLimits } from "../limits.ts";
-import { bytesPerElement, type PackedParameter } from "../plan.ts";
+import type { PackedParameter } from "../plan.ts";
+import { elementBytes, type Precision } from "../precision.ts";
 import { broadcastPreference, canBroadcast, subgroupSize } from "./subgroups.ts";
 
 const tileFeatures = 4;
@@ -26,12 +27,12 @@ export const fullyConnected = oneKernel<FullyConnected>({
   layer: layerFields,
   tiles: ["TILE_FEATURES", "TILE_IMAGES"],
   accepts: () => true,
-  launch({ layer, op, inputs, output, relu, limits }) {
+  launch({ layer, op, inputs, output, relu, precision, limits }) {
     const images = output.shape[0];
     const inFeatures = imageElements(inputs[0]);
     // Every weight is loaded once a tile of images.
     const tileImages = Math.min(images, 4);
-    return featureParts(op.outFeatures, inFeatures, limits).map(({ first, count }) => {
+    return featureParts(op.outFeatures, inFeatures, precision, limits).map(({ first, count }) => {
       const tiles = Math.ceil(count / tileFeatures) * Math.ceil(images / tileImages);
       const parameter = (role: string, size: number): PackedParameter => {
         const name = `${layer}.${role}`;
@@ -59,7 +60,7 @@ export const fullyConnected = oneKernel<FullyConnected>({
         ],
         workgroups: workgroupGrid(layer, tiles, limits),
         macs: images * count * inFeatures,
-        bytes: bytesPerElement * (images * (inFeatures + count) + count * (inFeatures + 1)),
+        bytes: elementBytes[precision] * (images * (inFeatures + count) + count * (inFeatures + 1)),
       };
     });
   },
@@ -76,7 +77,8 @@ export const fullyConnectedSubgroup = oneKernel<FullyConnected>({
   layer: layerFields,
   tiles: ["TILE_IMAGES"],
   accepts: (problem) =>
-    canBroadcast(problem.limits) && packedElements(problem) * bytesPerElement <= largestBuffer(problem.limits),
+    canBroadcast(problem.limits) &&
+    packedElements(problem) * elementBytes[problem.precision] <= largestBuffer(problem.limits),
   preference: ({ limits }) => broadcastPreference(limits),
   launch(problem) {
     const { layer, op, inputs, output, relu, limits } = problem;
@@ -127,8 +129,13 @@ function packedElements({ op, inputs, limits }: Problem<FullyConnected>): number
 }
 
 /** Output features whose weights one buffer holds: AlexNet's and VGG's first such layers have more than many devices bind. */
-function featureParts(outFeatures: number, inFeatures: number, limits: PlanLimits): { first: number; count: number }[] {
-  const rows = Math.floor(largestBuffer(limits) / (inFeatures * bytesPerElement));
+function featureParts(
+  outFeatures: number,
+  inFeatures: number,
+  precision: Precision,
+  limits: PlanLimits,
+): { first: number; count: number }[] {
+  const rows = Math.floor(largestBuffer(limits) / (inFeatures * elementBytes[precision]));
   const parts = Math.ceil(outFeatures / Math.max(rows, 1));
   const count = Math.ceil(outFeatures / parts);
   return Array.from({ length: Math.ceil(outFeatures / count) }, (_, part) => ({

@@ -43,7 +43,9 @@ function across(
 export function forOnnxRuntime(operatorCase: OperatorCase): OperatorCase {
   const { type, opset, attributes = {} } = operatorCase;
   if (operatorCase.modern) return { ...operatorCase, ...operatorCase.modern };
-  const { consumed_inputs: _, is_test: __, ...kept } = attributes;
+  const kept = Object.fromEntries(
+    Object.entries(attributes).filter(([name]) => !["consumed_inputs", "is_test"].includes(name)),
+  );
   return opset < 7 && !unchanged.has(type) ? { ...operatorCase, opset: 7, attributes: kept } : operatorCase;
 }
 
@@ -328,7 +330,7 @@ export function nameOf({ type, opset, operands, attributes = {}, others = [] }: 
     if (operand === null) return "–";
     if ("given" in operand) return operand.given.join("×");
     if ("weights" in operand) return `W${operand.weights.join("×")}`;
-    return "numbers" in operand ? `${[...operand.numbers.data].join()}` : `[${operand.integers.join()}]`;
+    return "numbers" in operand ? operand.numbers.data.join() : `[${operand.integers.join()}]`;
   });
   const settings = Object.entries(attributes).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
   return [`${type}-${opset}`, shapes.join(" "), ...settings, ...others].join(" ");

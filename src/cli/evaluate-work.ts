@@ -1,0 +1,139 @@
+/** Evaluates what a state does not have yet: pictures are decoded ahead, and each is kept and printed as it is done. */
+
+import type { Classifier } from "../classify/classifier.ts";
+import { evaluate } from "../evaluate/evaluate.ts";
+import { type LabelledPicture, picturesOf } from "../evaluate/pictures.ts";
+import type { EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "../evaluate/record.ts";
+import { DecodePool } from "../node/decode-pool.ts";
+import { EvaluationState } from "../node/evaluation-state.ts";
+import type { Context } from "./context.ts";
+import { printPicture } from "./evaluate-results.ts";
+import { plural } from "./format.ts";
+import type { OpenClassifier } from "./open-classifier.ts";
+import { Interrupted } from "./report.ts";
+
+/** All that is known before anything is classified. */
+export interface Work {
+  readonly run: EvaluationRun;
+  readonly shard: Shard;
+  /** Of all shards. */
+  readonly pictures: readonly LabelledPicture[];
+  readonly pathOf: (image: string) => string;
+  /** The file where progress is kept, if any. */
+  readonly state: string | undefined;
+  readonly skipUnreadable: boolean;
+  /** Makes a classifier ready for so many pictures; not asked for one where a state has all of them. */
+  readonly open: (pictures: number) => Promise<OpenClassifier>;
+}
+
+/** Evaluates the shard's pictures, and prints each with `--json`. */
+export async function evaluateWork(work: Work, context: Context): Promise<Evaluation> {
+  const { run, shard, skipUnreadable, state: path } = work;
+  if (path === undefined) return await evaluateRest(work, undefined, context);
+  const state = await EvaluationState.open(path, {
+    run,
+    shard,
+    skipUnreadable,
+    signal: context.signal,
+    onWait: (machine) => context.terminal.note(`${path}: waiting for a sign of life from ${machine}`),
+  });
+  try {
+    return await evaluateRest(work, state, context);
+  } finally {
+    await state.close();
+  }
+}
+
+/** Evaluates what the state does not have, and gives the whole. */
+async function evaluateRest(work: Work, state: EvaluationState | undefined, context: Context): Promise<Evaluation> {
+  const { run, shard, skipUnreadable } = work;
+  const { terminal } = context;
+  const { pictures: before, adapter: adapters, seconds } = state?.before ?? { pictures: [], adapter: "", seconds: 0 };
+  if (terminal.json) for (const picture of before) await printPicture(picture, terminal);
+  const own = picturesOf(shard, work.pictures);
+  const known = { run, shard, skipUnreadable };
+  if (before.length === own.length) return { ...known, adapter: adapters, pictures: before, seconds };
+  if (before.length > 0) {
+    terminal.note(
+      `${work.state}: going on after ${before.length.toLocaleString("en")} of ${plural(own.length, "picture")}`,
+    );
+  }
+  const rest = await classifyRest(work, own, state, context);
+  return {
+    ...known,
+    adapter: [...new Set([...adapters.split(" + ").filter((each) => each !== ""), rest.adapter])].join(" + "),
+    pictures: [...before, ...rest.pictures].sort((a, b) => a.number - b.number),
+    seconds: seconds + rest.seconds,
+  };
+}
+
+async function classifyRest(
+  { run, pathOf, open }: Work,
+  own: readonly LabelledPicture[],
+  state: EvaluationState | undefined,
+  { terminal, signal }: Context,
+): Promise<Pick<Evaluation, "seconds" | "adapter"> & { readonly pictures: EvaluatedPicture[] }> {
+  using engine = await open(own.length);
+  const { classifier, adapter } = engine;
+  await state?.begin(adapter);
+  await using pool = new DecodePool(classifier.preparation);
+  const before = state?.before.pictures ?? [];
+  const known = new Set(before.map(({ number }) => number));
+  const rest = own.slice(startOfGroup(own, before, classifier));
+  const depth = classifier.picturesUnderWay + 2 * pool.threads;
+  const decoded = pool.decodeAhead(rest, ({ image }) => pathOf(image), depth, signal);
+
+  const bar = terminal.progress(run.crops === 1 ? "Pictures" : "Crops", rest.length * run.crops);
+  let crops = 0;
+  const onProgress = (more: number) => {
+    crops += more;
+    bar.update(crops);
+  };
+  const pictures: EvaluatedPicture[] = [];
+  let seconds = 0;
+  try {
+    for await (const timed of evaluate(classifier, decoded, { signal, onProgress })) {
+      if ("error" in timed) onProgress(run.crops);
+      if (known.has(timed.number)) continue;
+      await state?.add(timed);
+      const { seconds: its, ...picture } = timed;
+      seconds += its;
+      pictures.push(picture);
+      await printPicture(picture, terminal, { isNew: true });
+    }
+  } catch (error) {
+    if (error instanceof Interrupted && state) {
+      const done = (before.length + pictures.length).toLocaleString("en");
+      terminal.note(`${state.path}: keeps ${done} of ${plural(own.length, "picture")}; the same command goes on`);
+    }
+    throw error;
+  } finally {
+    bar.stop();
+  }
+  return { pictures, seconds, adapter };
+}
+
+/**
+ * Where to begin: at the last whole group of pictures that are computed together. The few that are known already are
+ * computed again, so that each is in the same batch as in a run that nobody interrupted: sums of other batch sizes differ
+ * in their last bits.
+ */
+function startOfGroup(
+  own: readonly LabelledPicture[],
+  before: readonly EvaluatedPicture[],
+  { picturesTogether }: Classifier<unknown>,
+): number {
+  const known = new Map(before.map((picture) => [picture.number, picture]));
+  let start = 0;
+  let readable = 0;
+  for (const [index, { number }] of own.entries()) {
+    const picture = known.get(number);
+    if (!picture) break;
+    if (!("error" in picture)) readable++;
+    if (readable === picturesTogether) {
+      start = index + 1;
+      readable = 0;
+    }
+  }
+  return start;
+}

@@ -1,0 +1,129 @@
+/** Evaluations that are killed and go on, and shards that are evaluated by several processes and joined. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { mergeShards } from "../../src/evaluate/merge.ts";
+import { parseEvaluation } from "../../src/evaluate/lines.ts";
+import type { Evaluation } from "../../src/evaluate/record.ts";
+import { summarise } from "../../src/evaluate/statistics.ts";
+import { readEvaluation } from "../../src/node/evaluation-state.ts";
+import { freshSeed, uniform } from "../support/random.ts";
+import type { StubOptions } from "./evaluate-stub.ts";
+import { TSX } from "./googlenet.ts";
+
+const COUNT = 26;
+const root = mkdtempSync(path.join(tmpdir(), "googlenet interrupted "));
+const folder = path.join(root, "pictures");
+const labels = path.join(root, "labels.txt");
+const seed = freshSeed();
+const next = uniform(seed);
+
+beforeAll(async () => {
+  mkdirSync(folder);
+  const lines: string[] = [];
+  for (let index = 0; index < COUNT; index++) {
+    const name = `${index}.png`;
+    const background = { r: Math.floor(256 * next()), g: Math.floor(256 * next()), b: index };
+    if (index % 9 === 4) writeFileSync(path.join(folder, name), "no picture");
+    else await sharp({ create: { width: 20, height: 16, channels: 3, background } }).toFile(path.join(folder, name));
+    lines.push(`${name} ${Math.floor(10 * next())}`);
+  }
+  writeFileSync(labels, lines.join("\n"));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(options: Partial<StubOptions>): { child: ChildProcess; ended: Promise<Ended> } {
+  const argv = ["--import", TSX, path.join(import.meta.dirname, "evaluate-stub.ts")];
+  const child = spawn(process.execPath, [...argv, JSON.stringify({ folder, labels, ...options })]);
+  const text = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8").on("data", (part: string) => {
+      text[name] += part;
+    });
+  }
+  return { child, ended: new Promise((resolve) => child.on("close", (status) => resolve({ status, ...text }))) };
+}
+
+/** What has nothing to do with when and where it ran. */
+function figures(evaluation: Evaluation): unknown {
+  const timeless = { ...evaluation, seconds: 0 };
+  return { ...timeless, summary: summarise(timeless) };
+}
+
+let whole: Evaluation;
+beforeAll(async () => {
+  const { status, stdout, stderr } = await start({}).ended;
+  expect({ status, unreadable: stderr.split("\n").length - 1 }).toEqual({ status: 0, unreadable: 3 });
+  whole = parseEvaluation(stdout, "whole");
+  expect(whole.pictures).toHaveLength(COUNT);
+  const { top1 } = summarise(whole);
+  expect(top1.of).toBe(COUNT);
+});
+
+/** Kills a child once its state has this many lines, or after a while without any. */
+async function killAt(options: Partial<StubOptions> & { readonly state: string }, lines: number): Promise<Ended> {
+  const { child, ended } = start({ ...options, delay: 15 });
+  const look = setInterval(() => {
+    const size = readdirSync(root).includes(path.basename(options.state))
+      ? readFileSync(options.state, "utf8").split("\n").length - 1
+      : 0;
+    if (size >= lines) child.kill("SIGKILL");
+  }, 2);
+  const result = await ended;
+  clearInterval(look);
+  return result;
+}
+
+test("killed at random points, one goes on and ends as one that nobody interrupted, bit for bit", async () => {
+  const state = path.join(root, "killed.state");
+  let killed = 0;
+  for (const lines of [0, 2 + Math.floor(8 * next()), 12 + Math.floor(10 * next())]) {
+    const { status } = await killAt({ state }, lines);
+    if (status === null) killed++;
+  }
+  expect(killed, `seed ${seed}`).toBe(3);
+  const { status, stdout } = await start({ state }).ended;
+  expect(status).toBe(0);
+  expect(figures(parseEvaluation(stdout, "killed")), `seed ${seed}`).toEqual(figures(whole));
+  expect(figures(await readEvaluation(state))).toEqual(figures(whole));
+  // Once more: nothing is left to do.
+  const again = await start({ state }).ended;
+  expect(figures(parseEvaluation(again.stdout, "again"))).toEqual(figures(whole));
+  const other = await start({ state, seed: 2 }).ended;
+  expect(other).toMatchObject({ status: 1, stdout: "" });
+  expect(other.stderr).toMatch(
+    /killed\.state: it is the state of another evaluation: weights seed:1 \(1{12}\), not seed:2/,
+  );
+});
+
+test("shards by several processes, one of them killed and started again, join into the whole", async () => {
+  const shardOf = (index: number) => ({
+    shard: { index, of: 3 },
+    state: path.join(root, `${index}.state`),
+    skipUnreadable: true,
+  });
+  const [first, second] = await Promise.all([start(shardOf(1)).ended, killAt(shardOf(2), 4), start(shardOf(3)).ended]);
+  expect([first.status, second.status]).toEqual([0, null]);
+  const parts = async () =>
+    Promise.all(
+      [1, 2, 3].map(async (index) => ({ name: `${index}`, evaluation: await readEvaluation(shardOf(index).state) })),
+    );
+  await expect(mergeShards(await parts())).rejects.toThrow(/^2: it lacks \d of its pictures; let it be finished/);
+  expect((await start(shardOf(2)).ended).status).toBe(0);
+  const { pictures, ...merged } = await mergeShards(await parts());
+  // Batches are others than the whole's, and with them the last digits.
+  const classes = (all: Evaluation["pictures"]) =>
+    all.map((each) => [each.number, each.image, each.class, "error" in each ? each.error : each.top5]);
+  expect(classes(pictures)).toEqual(classes(whole.pictures));
+  expect(summarise({ ...merged, pictures }).top5).toEqual(summarise({ ...whole, skipUnreadable: true }).top5);
+});
