@@ -31,6 +31,7 @@ test("shards merge to a whole that agrees with itself", async () => {
   const digest = await digestOfPictures(pictures);
   const parts = [1, 2].map((index) => printed(`${index}.json`, index, pictures, digest));
   const merged = await googlenet(["evaluate", "--merge", ...parts, "--json"]);
+  expect(merged.stderr).toMatch(/^(googlenet: .*)?$/);
   const lines = objects(merged.stdout);
   expect(
     lines.slice(0, -1).map(({ image }) => image),
