@@ -19,7 +19,7 @@ import { fingerprint } from "../weights/recognise.ts";
 import { checkLook } from "./classify.ts";
 import type { Context } from "./context.ts";
 import { printComparison } from "./evaluate-compare.ts";
-import { printSummary } from "./evaluate-results.ts";
+import { printPicture, printSummary } from "./evaluate-results.ts";
 import { evaluateWork } from "./evaluate-work.ts";
 import { plural } from "./format.ts";
 import { openClassifier } from "./open-classifier.ts";
@@ -43,13 +43,18 @@ export interface EvaluateOptions extends Ensemble<MainHeadOptions> {
   readonly beside?: readonly string[];
 }
 
-/** Evaluates a folder, or makes something of evaluations that there are. */
+/**
+ * Evaluates a folder, or makes something of evaluations that there are.
+ *
+ * @param given the names of the options that are on the command line
+ */
 export async function evaluate(
   folder: string | undefined,
   options: EvaluateOptions,
+  given: readonly string[],
   context: Context,
 ): Promise<number> {
-  checkTask(folder, options);
+  checkTask(folder, options, given);
   if (options.compare) return await compare(options.compare, context);
   if (options.html !== undefined) await requireWritable(options.html);
   // Before hours of work, too.
@@ -62,6 +67,8 @@ export async function evaluate(
     await writeFileAtomically(options.html, await page([evaluation, ...beside], folder));
     context.terminal.note(`wrote ${options.html}`);
   }
+  // As of a whole that nobody cut into shards, so that it can be compared and drawn.
+  if (options.merge) for (const picture of evaluation.pictures) await printPicture(picture, context.terminal);
   const { unreadable } = await printSummary(evaluation, context.terminal);
   return unreadable === 0 || evaluation.skipUnreadable ? exitStatus.done : exitStatus.failed;
 }
@@ -81,7 +88,7 @@ const BESIDES = {
   compare: ["compare", "json", "quiet"],
 } as const;
 
-function checkTask(folder: string | undefined, options: EvaluateOptions): void {
+function checkTask(folder: string | undefined, options: EvaluateOptions, given: readonly string[]): void {
   const { merge: parts, compare: two, html, beside } = options;
   if (folder === undefined && !parts && !two) {
     throw new EngineError("usage", "evaluate", "there is nothing to do", "name a folder, or give --merge or --compare");
@@ -96,7 +103,7 @@ function checkTask(folder: string | undefined, options: EvaluateOptions): void {
   }
   for (const task of ["merge", "compare"] as const) {
     if (options[task] === undefined) continue;
-    const other = Object.keys(options).find((name) => !(BESIDES[task] as readonly string[]).includes(name));
+    const other = given.find((name) => !(BESIDES[task] as readonly string[]).includes(name));
     if (other === undefined) continue;
     const flag = `--${other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     throw new EngineError("usage", flag, `it conflicts with --${task}`, "give one of them");

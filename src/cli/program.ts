@@ -241,8 +241,11 @@ function defineEvaluate(define: Define, context: Context, end: (status: number) 
       "with --html, other results of the same pictures (of other crops, say) to draw beside",
     );
   addMainHeadOptions(command, lookOptions.batch, wholeNumber("--batch", 1, MAX_BATCH), ensembleOption).action(
-    async (folder: string | undefined, options: EvaluateOptions) =>
-      end(await (await import("./evaluate.ts")).evaluate(folder, options, context)),
+    async (folder: string | undefined, options: EvaluateOptions) => {
+      // Not those that stand there by default.
+      const given = Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli");
+      end(await (await import("./evaluate.ts")).evaluate(folder, options, given, context));
+    },
   );
 }
 

@@ -7,8 +7,8 @@ import type { Conv } from "../../graph/ops.ts";
 import { type Algorithm, type Kernel, type Launch, type Problem, workgroupGrid } from "../kernel.ts";
 import type { PlanLimits, SubgroupMatrix } from "../limits.ts";
 import { windowLayer } from "./conv_direct.ts";
-import { restBinding, restPlace, sizeOf } from "./conv_gemm.ts";
-import { convParameters } from "./conv_parameters.ts";
+import { restBinding, sizeOf } from "./conv_gemm.ts";
+import { convParameters, restPlace } from "./conv_parameters.ts";
 
 /** Outputs of a workgroup, and how its subgroups share them: `tileRows` × `tileColumns` matrices each. */
 interface MatrixTile {
