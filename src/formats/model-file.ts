@@ -5,6 +5,7 @@ import type { GraphInput, ValueId } from "../graph/graph.ts";
 import type { Model } from "../graph/model.ts";
 import { formatShape, type Shape } from "../graph/tensor.ts";
 
+/** What is asked of a model's file. */
 export interface ModelOptions {
   /**
    * What the open extents of the inputs are, by their names, `{ height: 224 }`; one without a name goes by its input

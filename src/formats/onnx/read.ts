@@ -26,6 +26,7 @@ import { elementsOf, isFloat, rawLength, type TensorProto, typeName } from "./te
  */
 export type ExternalFiles = (location: string, offset: number, length: number) => Uint8Array | Promise<Uint8Array>;
 
+/** What is asked of an ONNX file, and where the data of tensors outside it come from. */
 export interface OnnxOptions extends ModelOptions {
   /** Where the data of tensors outside the file come from. Without it such a file is refused. */
   readonly external?: ExternalFiles;
