@@ -7,6 +7,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Contestant } from "./contestants.ts";
 import type { Job, JobFiles, Precision, Report, Settings } from "./job.ts";
+import type { OwnFigures } from "./own-figures.ts";
 import { runWorker, WorkerFailure, type WorkerResult } from "./run-worker.ts";
 import { median, quantile } from "../tune/statistics.ts";
 import { float16Tolerances, widestTolerances } from "../verify/compare.ts";
@@ -78,6 +79,8 @@ export interface MeasuredCase {
   /** Untimed runs of every round, the first among them. */
   readonly warmups: number;
   readonly roundMediansMs: readonly number[];
+  /** Of this engine alone, measured after the rounds. */
+  readonly own?: OwnFigures;
 }
 
 export interface Failure {

@@ -1,6 +1,7 @@
 /** `bench`: how long inference takes, of outputs that were checked. */
 
 import type { EngineName } from "../bench/engines.ts";
+import { encodeTimes } from "../bench/encode-time.ts";
 import type { KnownImage } from "../bench/job-files.ts";
 import { median, quantile } from "../tune/statistics.ts";
 import { runReference } from "../cpu/reference.ts";
@@ -13,7 +14,7 @@ import { describeEnvironment } from "../node/environment.ts";
 import { widestTolerancesIn } from "../verify/compare.ts";
 import type { Context } from "./context.ts";
 import { type Engine, openEngine, type Tensors } from "./engine.ts";
-import { formatTable, formatTime, significant } from "./format.ts";
+import { formatBytes, formatTable, formatTime, significant } from "./format.ts";
 import { batchOf, pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
@@ -57,6 +58,14 @@ interface Case {
   readonly maxAbsError: number;
   readonly runs: number;
   readonly warmups: number;
+  /** Whether it ran as it was tuned for this device. */
+  readonly tuned: boolean;
+  /** Dispatches, and bytes of activations and scratch memory; null for the reference, which plans nothing. */
+  readonly steps: number | null;
+  readonly peakBytes: number | null;
+  /** Main-thread CPU time of recording and submitting an inference, with Dawn's validation and without. */
+  readonly encodeMs: number | null;
+  readonly encodeUnsafeMs: number | null;
 }
 
 export async function bench(options: BenchOptions, context: Context): Promise<number> {
@@ -78,10 +87,10 @@ export async function bench(options: BenchOptions, context: Context): Promise<nu
   if (peers) {
     const images = imagesOf(batchOf(picture, distinct), await expected());
     const { benchPeers } = await import("./bench-peers.ts");
-    const { adapter, precision, unsafe = false, rounds = USUAL_ROUNDS, save } = options;
+    const { adapter, precision, unsafe = false, rounds = USUAL_ROUNDS, save, tuning } = options;
     return benchPeers(
       { graph, weights, weightsName, images },
-      { ...amounts(options, "webgpu"), peers, batches, precision, adapter, unsafe, rounds, save },
+      { ...amounts(options, "webgpu"), peers, batches, precision, adapter, unsafe, rounds, save, tuning },
       context,
     );
   }
@@ -97,6 +106,9 @@ export async function bench(options: BenchOptions, context: Context): Promise<nu
   if (!terminal.json) {
     await terminal.print(`${table(cases)}\n`);
     await terminal.print("cold: from no device to the first probabilities (device, plan, kernels, weights, one run)");
+    await terminal.print(
+      "encode: the main thread's CPU time to record and submit a run; peak: planned activation memory",
+    );
   }
   if (backend === "cpu") terminal.note("not checked: the CPU reference is what the others are checked against");
   // What is not a number is wrong as well.
@@ -155,12 +167,12 @@ async function measure(
   options: BenchOptions,
   context: Context,
 ): Promise<Case> {
-  const { backend = "webgpu", adapter, precision, unsafe = false } = options;
+  const { backend = "webgpu", adapter, precision, unsafe = false, tuning } = options;
   const { warmups, runs: mostRuns, seconds } = amounts(options, backend);
   const mostMilliseconds = 1000 * seconds;
   const batch = data.shape[0];
   const coldStart = performance.now();
-  using engine = await openEngine(graph, weights, { backend, adapter, precision, unsafe, batch }, context);
+  using engine = await openEngine(graph, weights, { backend, adapter, precision, unsafe, batch, tuning }, context);
   let outputs = await engine.run({ data });
   const coldMs = performance.now() - coldStart;
   const expected = await reference();
@@ -180,6 +192,10 @@ async function measure(
   }
   bar.stop();
   const medianMs = median(times);
+  const { planned } = engine;
+  const { signal } = context;
+  const encoding =
+    planned && (await encodeTimes({ graph, weights }, { ...planned, batch, precision, adapter, signal }));
   return {
     engine: "googlenet-wgsl",
     backend: engine.backend,
@@ -196,6 +212,11 @@ async function measure(
     maxAbsError,
     runs: times.length,
     warmups,
+    tuned: engine.tuned,
+    steps: planned?.plan.steps.length ?? null,
+    peakBytes: planned?.plan.arenaBytes ?? null,
+    encodeMs: encoding?.encodeMs ?? null,
+    encodeUnsafeMs: encoding?.encodeUnsafeMs ?? null,
   };
 }
 
@@ -267,6 +288,8 @@ function table(cases: readonly Case[]): string {
     "p95",
     "images/s",
     "cold",
+    "encode",
+    "peak",
     "runs",
     "max error",
     "checked",
@@ -281,6 +304,8 @@ function table(cases: readonly Case[]): string {
     formatTime(each.p95Ms),
     significant(each.imagesPerSecond, 3),
     formatTime(each.coldMs),
+    each.encodeMs === null ? "" : formatTime(each.encodeMs),
+    each.peakBytes === null ? "" : formatBytes(each.peakBytes),
     each.runs,
     each.maxAbsError.toExponential(1),
     each.checked ? "yes" : each.backend === "cpu" ? "no" : "NO",

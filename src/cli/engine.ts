@@ -7,6 +7,8 @@ import type { Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
 import { openGpu } from "../node/dawn.ts";
+import type { Choices } from "../plan/choices.ts";
+import type { Plan } from "../plan/plan.ts";
 import { checkInputs } from "../webgpu/batches.ts";
 import type { Precision } from "../plan/precision.ts";
 import { Session } from "../webgpu/session.ts";
@@ -20,6 +22,8 @@ export interface Engine extends Disposable {
   readonly backend: Backend;
   /** Whether it runs the batch that it was opened for as that was tuned for this device. */
   readonly tuned: boolean;
+  /** What it plans by, and the plan for that batch; null for the reference, which has none. */
+  readonly planned: { readonly plan: Plan; readonly choices: Choices | undefined } | null;
   /** The adapter's name, or the processor's. */
   readonly adapter: string;
   readonly precision: Precision;
@@ -56,6 +60,7 @@ function cpuEngine(graph: Graph, weights: Weights, { signal }: Context): Engine 
   return {
     backend: "cpu",
     tuned: false,
+    planned: null,
     adapter: processorName(),
     precision: "f32",
     prepare: () => Promise.resolve(),
@@ -92,6 +97,7 @@ async function webgpuEngine(
     return {
       backend: "webgpu",
       tuned: sayTuned(tuned, graph, batch, precision, terminal),
+      planned: { plan: await session.plan(batch), choices: tuned?.choices },
       adapter: gpu.name,
       precision,
       async prepare(size) {

@@ -6,10 +6,11 @@ import { inferShapesForBatch } from "../graph/graph.ts";
 import { openGpu } from "../node/dawn.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
 import { requireFolder, saveTuning, tuningFolder } from "../node/tuning-file.ts";
+import type { Precision } from "../plan/precision.ts";
 import { type TunedNetwork, tune as tuneModel, type Tuning } from "../tune/tune.ts";
 import type { PlanVariant, ProblemVerdict } from "../tune/verdict.ts";
 import type { Context } from "./context.ts";
-import { formatBytes, formatTable, formatTime, significant } from "./format.ts";
+import { formatBytes, formatTable, formatTime, longName, significant } from "./format.ts";
 import type { NetworkOptions } from "./options.ts";
 import { describeVariant } from "./plan-choice.ts";
 import { exitStatus } from "./report.ts";
@@ -22,7 +23,7 @@ export interface TuneOptions extends Omit<NetworkOptions, "batch"> {
 
 export async function tune(options: TuneOptions, context: Context): Promise<number> {
   const { terminal, signal } = context;
-  const { heads, batch: batches = [1], rounds, adapter, tuning } = options;
+  const { heads, precision, batch: batches = [1], rounds, adapter, tuning } = options;
   if (options.backend === "cpu") {
     throw new EngineError("usage", "--backend cpu", "there is nothing to choose on it", "leave it out");
   }
@@ -41,6 +42,7 @@ export async function tune(options: TuneOptions, context: Context): Promise<numb
         {
           device: gpu.device,
           kernels: kernelsOnDisk,
+          precision,
           batches,
           signal,
           ...(rounds === undefined ? {} : { rounds }),
@@ -51,11 +53,10 @@ export async function tune(options: TuneOptions, context: Context): Promise<numb
       bar.stop();
     }
     for (const note of tuned.notes) terminal.complain(note);
-    for (const network of tuned.networks) await printNetwork(tuned, network, gpu.name, context);
-    if (folder !== undefined) {
-      const file = await saveTuning(gpu.adapter.info, tuned.verdict, folder);
-      terminal.note(`kept in ${file}; commands use it on this device unless told --no-tuning`);
-    }
+    // Whoever reads the table may have seen enough before its end.
+    const file = folder === undefined ? null : await saveTuning(gpu.adapter.info, tuned.verdict, folder);
+    for (const network of tuned.networks) await printNetwork(tuned, network, precision, gpu.name, context);
+    if (file !== null) terminal.note(`kept in ${file}; commands use it on this device unless told --no-tuning`);
   } finally {
     gpu.device.destroy();
   }
@@ -65,6 +66,7 @@ export async function tune(options: TuneOptions, context: Context): Promise<numb
 async function printNetwork(
   { verdict }: Tuning,
   network: TunedNetwork,
+  precision: Precision,
   adapter: string,
   { terminal }: Context,
 ): Promise<void> {
@@ -73,12 +75,18 @@ async function printNetwork(
   const { variants, chosen } = verdict.plans[network.plan];
   if (terminal.json) {
     for (const [index, layer] of layers.entries()) {
-      await terminal.printJson({ batch, ...layer, candidates: verdict.problems[network.problems[index]].candidates });
+      await terminal.printJson({
+        batch,
+        precision,
+        ...layer,
+        candidates: verdict.problems[network.problems[index]].candidates,
+      });
     }
     const plans = variants.map((variant, index) => ({ ...variant, chosen: index === chosen }));
     const gain = preferredMs / chosenMs;
     await terminal.printJson({
       batch,
+      precision,
       layers: layers.length,
       plans,
       defaultMs: preferredMs,
@@ -99,7 +107,7 @@ async function printNetwork(
   ]);
   const align = ["left", "left", "right", "left", "right"] as const;
   const head = ["layer (the first of its kind)", "fastest", "time", "instead of", "time", ""];
-  await terminal.print(terminal.colors.bold(`batch ${batch} on ${adapter}`));
+  await terminal.print(terminal.colors.bold(`batch ${batch} in ${longName[precision]} on ${adapter}`));
   await terminal.print(`${formatTable(rows, { head, align })}\n`);
   await terminal.print(
     `${formatTable(

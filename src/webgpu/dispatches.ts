@@ -38,8 +38,13 @@ export function makeDispatches(
   }));
 }
 
-export function dispatch(pass: GPUComputePassEncoder, { step, pipeline, bindGroup }: Dispatch): void {
-  pass.setPipeline(pipeline);
+/** @param current - the pipeline that the pass has, if any: to set it again costs the CPU time and changes nothing */
+export function dispatch(
+  pass: GPUComputePassEncoder,
+  { step, pipeline, bindGroup }: Dispatch,
+  current?: GPUComputePipeline,
+): void {
+  if (pipeline !== current) pass.setPipeline(pipeline);
   pass.setBindGroup(0, bindGroup);
   pass.dispatchWorkgroups(...step.workgroups);
 }

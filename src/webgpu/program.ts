@@ -352,8 +352,11 @@ export class Program {
     // Outputs stay where they are until the end.
     const due = (tap: Tap) => (outputs.includes(tap.id) ? last : tap.value.readyAfter);
     let pass: GPUComputePassEncoder | undefined;
+    let current: GPUComputePipeline | undefined;
     const compute = (each: Dispatch) => {
-      dispatch((pass ??= encoder.beginComputePass()), each);
+      if (!pass) current = undefined;
+      dispatch((pass ??= encoder.beginComputePass()), each, current);
+      current = each.pipeline;
     };
     const endPass = () => {
       pass?.end();

@@ -101,6 +101,10 @@ describeGpu("measuring", () => {
     expect(imagesPerSecond).toBeCloseTo(1000 / medianMs, 6);
     expect(coldMs).toBeGreaterThan(minMs);
     expect(maxAbsError).toBeLessThanOrEqual(1e-6);
+    const { encodeMs, encodeUnsafeMs, peakBytes, steps, tuned } = cases[0] as Record<string, unknown>;
+    for (const time of [encodeMs, encodeUnsafeMs]) expect(time).toBeGreaterThan(0);
+    expect(peakBytes).toBeLessThanOrEqual(4.9e6);
+    expect([typeof steps, tuned]).toEqual(["number", false]);
   });
 
   test("in float16: probabilities are held against its own tolerance, and no fall back to the CPU", async () => {

@@ -30,12 +30,17 @@ export function hasWideSubgroups({ subgroup }: PlanLimits): boolean {
 /** Output pixels that a thread may compute at once: for more than these no device has registers. */
 const tileSizes = [7, 5, 3, 2];
 
+/** Lanes of a workgroup of one subgroup. */
+export function subgroupSize({ subgroup }: PlanLimits): number {
+  return Math.max(subgroup?.max ?? 0, holders);
+}
+
 /**
  * How an image's pixels are dealt to workgroups: of one subgroup, and with the tile that covers them with the least
  * waste, so that few lanes idle behind the last pixel.
  */
-export function pixelBlocks(pixels: number, { subgroup }: PlanLimits) {
-  const workgroupSize = Math.max(subgroup?.max ?? 0, holders);
+export function pixelBlocks(pixels: number, limits: PlanLimits) {
+  const workgroupSize = subgroupSize(limits);
   const blocksOf = (size: number) => Math.ceil(Math.ceil(pixels / size) / workgroupSize);
   const tilePixels = tileSizes.reduce((best, size) => (blocksOf(size) * size < blocksOf(best) * best ? size : best));
   return { workgroupSize, tilePixels, blocks: blocksOf(tilePixels) };
