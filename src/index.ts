@@ -97,7 +97,15 @@ export {
 
 // Which algorithms are fastest on a device: choices for a session's options.
 export { tune, type TunedNetwork, type TuneOptions, type Tuning } from "./tune/tune.ts";
-export { choicesOf, readVerdict, type Verdict } from "./tune/verdict.ts";
+export {
+  type CandidateVerdict,
+  choicesOf,
+  type PlanVariant,
+  type PlanVerdict,
+  type ProblemVerdict,
+  readVerdict,
+  type Verdict,
+} from "./tune/verdict.ts";
 
 // Pictures to probabilities: crops, ensembles, streams.
 export { DEFAULT_MEMORY } from "./classify/batches.ts";
@@ -150,6 +158,7 @@ export {
   protocolOf,
 } from "./image/crops.ts";
 export { CHANNEL_MEANS, INPUT_SIDE, preprocess, type Recipe, RECIPES } from "./image/preprocess.ts";
+export type { PicturePreparation, Preparation, SamplingPreparation } from "./image/preparation.ts";
 export type { Rectangle, RgbImage, Size } from "./image/resize.ts";
 export { sampleCrops, type Sampling } from "./image/sampling.ts";
 export { IMAGENET_LABELS, type Label } from "./labels/imagenet.ts";

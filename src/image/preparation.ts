@@ -17,6 +17,7 @@ export interface PicturePreparation {
   readonly kind: "picture";
 }
 
+/** What a classifier makes of a picture before it computes. */
 export type Preparation = SamplingPreparation | PicturePreparation;
 
 /**

@@ -371,8 +371,6 @@ describeGpu("sessions on the GPU", () => {
       const broken: SessionOptions["kernels"] = async (name) =>
         name === "lrn" ? `${await kernelsOnDisk(name)}\nfn broken(` : kernelsOnDisk(name);
       await expectError(create({ kernels: broken }), "gpu", /^kernel lrn\.wgsl:\d+:\d+: .*; report this/);
-      const { errors } = gpu;
-      expect(errors.splice(0).length).toBeGreaterThan(0);
       const missing: SessionOptions["kernels"] = () =>
         Promise.reject(new EngineError("gpu", "kernels", "none", "mend"));
       await expectError(create({ kernels: missing }), "gpu", /^kernels: none; mend$/);
