@@ -19,7 +19,7 @@ import { fingerprint } from "../weights/recognise.ts";
 import { checkLook } from "./classify.ts";
 import type { Context } from "./context.ts";
 import { printComparison } from "./evaluate-compare.ts";
-import { printSummary } from "./evaluate-results.ts";
+import { printPicture, printSummary } from "./evaluate-results.ts";
 import { evaluateWork } from "./evaluate-work.ts";
 import { plural } from "./format.ts";
 import { openClassifier } from "./open-classifier.ts";
@@ -62,6 +62,8 @@ export async function evaluate(
     await writeFileAtomically(options.html, await page([evaluation, ...beside], folder));
     context.terminal.note(`wrote ${options.html}`);
   }
+  // As of a whole that nobody cut into shards, so that it can be compared and drawn.
+  if (options.merge) for (const picture of evaluation.pictures) await printPicture(picture, context.terminal);
   const { unreadable } = await printSummary(evaluation, context.terminal);
   return unreadable === 0 || evaluation.skipUnreadable ? exitStatus.done : exitStatus.failed;
 }
