@@ -50,7 +50,11 @@ async function encodeTime(
   unsafe: boolean,
   { batch, precision, adapter, choices, signal }: EncodeOptions,
 ): Promise<number> {
-  const { device } = await openGpu({ unsafe, ...(adapter === undefined ? {} : { adapter }) });
+  const { device } = await openGpu({
+    unsafe,
+    experiments: precision === "f16",
+    ...(adapter === undefined ? {} : { adapter }),
+  });
   try {
     const create = { device, kernels: kernelsOnDisk, batch, precision, ...(choices && { choices }) };
     using session = await Session.create(model, create);

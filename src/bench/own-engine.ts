@@ -25,7 +25,7 @@ export async function open({ settings, batch, adapter, unsafe, files, ...job }: 
   // Weights are read while Dawn starts. Should that fail first, it is heard of below.
   const loading = loadWeights(files.weights, inferShapesForBatch(graph, 1).parameters);
   loading.catch(() => undefined);
-  const gpu = await openGpu({ unsafe, ...(adapter === null ? {} : { adapter }) });
+  const gpu = await openGpu({ unsafe, experiments: precision === "f16", ...(adapter === null ? {} : { adapter }) });
   let session: Session;
   try {
     const { tuning } = settings as { tuning?: string };

@@ -33,7 +33,11 @@ const RUNS = 5;
 export async function measureOwn(model: Model, options: EncodeOptions): Promise<OwnFigures> {
   const { batch, precision, adapter, choices, signal } = options;
   const shaped = inferShapesForBatch(model.graph, batch);
-  const { device } = await openGpu({ exactTimestamps: true, ...(adapter === undefined ? {} : { adapter }) });
+  const { device } = await openGpu({
+    exactTimestamps: true,
+    experiments: precision === "f16",
+    ...(adapter === undefined ? {} : { adapter }),
+  });
   let figures: Omit<OwnFigures, keyof EncodeTimes>;
   try {
     const create = { device, kernels: kernelsOnDisk, batch, precision, ...(choices && { choices }) };

@@ -5,6 +5,7 @@ import { inferShapesForBatch, type Graph } from "../graph/graph.ts";
 import { elementCount } from "../graph/tensor.ts";
 import type { PlanLimits } from "../plan/limits.ts";
 import { bytesPerElement } from "../plan/plan.ts";
+import { elementBytes } from "../plan/precision.ts";
 import { largestBatch, planGraph, type PlanOptions, splitBatch } from "../plan/planner.ts";
 
 /** Bytes that activations and crops may take unless told otherwise: some fifty crops in float32. */
@@ -51,14 +52,17 @@ export interface Room {
  * @throws EngineError `out-of-memory` where not even one crop fits.
  */
 export function cropsAtOnce(graphs: readonly Graph[], wanted: number, { memory, limits, options }: Room): number {
+  const { precision = "f32" } = options;
   const singles = graphs.map((graph) => inferShapesForBatch(graph, 1));
   const bytes = singles.reduce(
     (sum, single) => {
       const { shapes, graph } = single;
       const results = graph.outputs.reduce((elements, id) => elements + elementCount(shapes.get(id)!), 0);
-      return sum + planGraph(single, limits, options).arenaBytes + results * bytesPerElement;
+      // In float16, results are widened in a buffer of their own first.
+      const copies = precision === "f32" ? 1 : 2;
+      return sum + planGraph(single, limits, options).arenaBytes + copies * results * bytesPerElement;
     },
-    elementCount(singles[0].shapes.get(graphs[0].inputs[0].name)!) * bytesPerElement,
+    elementCount(singles[0].shapes.get(graphs[0].inputs[0].name)!) * elementBytes[precision],
   );
   if (bytes > memory) {
     const what = graphs.length === 1 ? "one crop takes" : `one crop through ${graphs.length} models takes`;

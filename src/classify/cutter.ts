@@ -6,7 +6,9 @@
 import { CHANNEL_MEANS } from "../image/preprocess.ts";
 import { CROP_WORDS, type Sampling } from "../image/sampling.ts";
 import { type CropProblem, crop, launchCrop } from "../plan/kernels/crop.ts";
+import { elementsOf } from "../plan/kernel.ts";
 import type { Vec3 } from "../plan/plan.ts";
+import type { Precision } from "../plan/precision.ts";
 import { bufferUsage } from "../webgpu/constants.ts";
 import { limitsOf } from "../webgpu/device.ts";
 import { guarded } from "../webgpu/errors.ts";
@@ -38,14 +40,21 @@ export class CropCutter {
   }
 
   /**
-   * Compiles the kernel, for crops of `side`×`side`. The device stays the caller's.
+   * Compiles the kernel, for crops of `side`×`side` of that precision. The device stays the caller's.
    * Rejects with EngineError "gpu" where it won't compile.
    */
-  static async create(device: GPUDevice, kernels: KernelSource, side: number): Promise<CropCutter> {
+  static async create(
+    device: GPUDevice,
+    kernels: KernelSource,
+    side: number,
+    precision: Precision = "f32",
+  ): Promise<CropCutter> {
     const pipelines = new PipelineCache(device, kernels);
     const { values } = launchCrop(someProblem(side), limitsOf(device));
     const constants = { workgroupSize: values.workgroupSize };
-    return new CropCutter(device, pipelines, await pipelines.get({ kernel: crop.name, constants, tiles: {} }), side);
+    const elements = elementsOf({ kernel: crop }, precision);
+    const pipeline = await pipelines.get({ kernel: crop.name, constants, tiles: {}, elements });
+    return new CropCutter(device, pipelines, pipeline, side);
   }
 
   /**

@@ -15,6 +15,7 @@ import type { RgbImage } from "../image/resize.ts";
 import type { Sampling } from "../image/sampling.ts";
 import type { PlanLimits } from "../plan/limits.ts";
 import { bytesPerElement } from "../plan/plan.ts";
+import { elementBytes, type Precision } from "../plan/precision.ts";
 import type { PlanOptions } from "../plan/planner.ts";
 import type { IoBinding } from "../webgpu/binding.ts";
 import { bufferUsage, mapModeRead } from "../webgpu/constants.ts";
@@ -86,6 +87,7 @@ export class GpuClassifier implements Classifier<Sampling> {
   readonly batch: number;
   readonly preparation: SamplingPreparation;
   private readonly device: GPUDevice;
+  private readonly precision: Precision;
   private readonly input: ReturnType<typeof inputOf>;
   private readonly batching: Batching;
   private readonly sessions: readonly Session[];
@@ -104,10 +106,11 @@ export class GpuClassifier implements Classifier<Sampling> {
 
   private constructor(
     models: readonly Model[],
-    { device, protocol = "squash256" }: GpuClassifierOptions,
+    { device, protocol = "squash256", precision = "f32" }: GpuClassifierOptions,
     parts: { batching: Batching; batch: number; sessions: readonly Session[]; cutter: CropCutter; buffers: Buffers },
   ) {
     this.device = device;
+    this.precision = precision;
     this.crops = cropCount(protocol);
     this.input = inputOf(models);
     this.preparation = { kind: "sampling", protocol, side: this.input.side };
@@ -147,6 +150,7 @@ export class GpuClassifier implements Classifier<Sampling> {
     const { device, kernels, protocol = "squash256", batch: wanted = Infinity, memory = DEFAULT_MEMORY } = options;
     const { pictures = Infinity, limits = limitsOf(device), onProgress, ...plan } = options;
     const { side } = inputOf(models);
+    const { precision = "f32" } = plan;
     const crops = cropCount(protocol);
     const graphs = models.map(({ graph }) => graph);
     const most = cropsAtOnce(graphs, Math.min(wanted, crops * pictures), { memory, limits, options: plan });
@@ -155,7 +159,7 @@ export class GpuClassifier implements Classifier<Sampling> {
     const sessions: Session[] = [];
     const made: GPUBuffer[] = [];
     try {
-      const cutter = await CropCutter.create(device, kernels, side);
+      const cutter = await CropCutter.create(device, kernels, side, precision);
       for (const [index, model] of models.entries()) {
         const compiled: CompileProgress = (done, total) => onProgress?.(index * total + done, models.length * total);
         sessions.push(await Session.create(model, { ...plan, device, kernels, batch, limits, onProgress: compiled }));
@@ -168,7 +172,11 @@ export class GpuClassifier implements Classifier<Sampling> {
         };
         const { storage, copySrc, copyDst } = bufferUsage;
         return {
-          crops: make("crops", batch * 3 * side * side * bytesPerElement, storage | copySrc | copyDst),
+          crops: make(
+            "crops",
+            Math.ceil((batch * 3 * side * side * elementBytes[precision]) / 4) * 4,
+            storage | copySrc | copyDst,
+          ),
           results: make("results", resultBytes(models.map(outputsOf), batch), copySrc | copyDst),
         };
       });
@@ -404,7 +412,12 @@ export class GpuClassifier implements Classifier<Sampling> {
           return [id, range];
         }),
       );
-      bindings.push(await session.bind({ [this.input.name]: this.buffers.crops }, outputs, { batch: crops }));
+      bindings.push(
+        await session.bind({ [this.input.name]: this.buffers.crops }, outputs, {
+          batch: crops,
+          inputPrecision: this.precision,
+        }),
+      );
     }
     return bindings;
   }

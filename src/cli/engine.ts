@@ -79,7 +79,11 @@ async function webgpuEngine(
   { adapter, precision = "f32", unsafe = false, batch, tuning }: EngineOptions,
   { terminal, signal }: Context,
 ): Promise<Engine> {
-  const gpu = await openGpu({ unsafe, ...(adapter === undefined ? {} : { adapter }) });
+  const gpu = await openGpu({
+    unsafe,
+    experiments: precision === "f16",
+    ...(adapter === undefined ? {} : { adapter }),
+  });
   const bar = terminal.progress("Compiling kernels", 100, " %");
   try {
     const tuned = await findTuned(gpu.adapter.info, tuning, terminal);

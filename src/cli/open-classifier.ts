@@ -46,7 +46,7 @@ export async function openClassifier(
     const classifier = new ReferenceClassifier(models, { protocol });
     return { classifier, backend, adapter: processorName(), precision: "f32", [Symbol.dispose]: () => undefined };
   }
-  const gpu = await openGpu(adapter === undefined ? {} : { adapter });
+  const gpu = await openGpu({ experiments: precision === "f16", ...(adapter === undefined ? {} : { adapter }) });
   const bar = terminal.progress("Compiling kernels", 100, " %");
   try {
     const tuned = await findTuned(gpu.adapter.info, tuning, terminal);

@@ -7,6 +7,7 @@ import { openAdapter } from "../node/dawn.ts";
 import { findWeights } from "../node/weights-manifest.ts";
 import { defaultLimits, type PlanLimits } from "../plan/limits.ts";
 import { planKey } from "../plan/choices.ts";
+import { conversionBytes } from "../plan/convert.ts";
 import { type Plan, type Step, weightBytes } from "../plan/plan.ts";
 import { largestBatch, planGraph, splitBatch } from "../plan/planner.ts";
 import { adapterName, limitsOfAdapter } from "../webgpu/device.ts";
@@ -62,10 +63,14 @@ async function checkWeights(
 async function limitsFor({
   backend,
   adapter,
+  precision,
 }: NetworkOptions): Promise<{ limits: PlanLimits; source: string; info?: GPUAdapterInfo }> {
   const standard = { limits: defaultLimits, source: "WebGPU's defaults" };
   try {
-    const found = await openAdapter(adapter === undefined ? {} : { adapter });
+    const found = await openAdapter({
+      experiments: precision === "f16",
+      ...(adapter === undefined ? {} : { adapter }),
+    });
     return { limits: limitsOfAdapter(found), source: adapterName(found), info: found.info };
   } catch (error) {
     const wanted = backend !== undefined || adapter !== undefined;
@@ -110,6 +115,7 @@ async function printJson(
     parameters: planned.parameterCount,
     batch: planned.batch,
     precision: planned.precision,
+    conversionBytes: conversionBytes(planned),
     slots: planned.slots.length,
     tuned: choice.variants.length > 0,
     variants: choice.variants,
@@ -143,6 +149,10 @@ async function printTable(planned: Plan, choice: Choice, { terminal }: Context):
     `activation memory reduced from ${formatBytes(planned.unplannedBytes)} to ${formatBytes(planned.arenaBytes)} ` +
       `(${planned.slots.length} slots, ranges of one buffer that overlap where their values are never needed at once)`,
   );
+  const beside = conversionBytes(planned);
+  if (beside > 0) {
+    await terminal.print(`${formatBytes(beside)} beside it for inputs and outputs in float32, on their way in and out`);
+  }
   const bought = choice.whatMemoryBuys();
   if (bought !== undefined) await terminal.print(bought);
 }

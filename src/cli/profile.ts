@@ -40,7 +40,11 @@ export async function profile(options: ProfileOptions, context: Context): Promis
   const { weights, name: weightsName } = await anyWeights(options.weights, parameters, context);
   const data = batchOf(await pictureTensor(), batch);
 
-  const gpu = await openGpu({ exactTimestamps: true, ...(adapter === undefined ? {} : { adapter }) });
+  const gpu = await openGpu({
+    exactTimestamps: true,
+    experiments: precision === "f16",
+    ...(adapter === undefined ? {} : { adapter }),
+  });
   let tuned = false;
   let series: { step: Step; nanoseconds: number }[][];
   let ceilings: Roofline;

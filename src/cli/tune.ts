@@ -32,7 +32,11 @@ export async function tune(options: TuneOptions, context: Context): Promise<numb
   if (folder !== undefined) await requireFolder(folder);
   const graph = googLeNet({ heads });
   const { weights } = await anyWeights(options.weights, inferShapesForBatch(graph, 1).parameters, context);
-  const gpu = await openGpu({ exactTimestamps: true, ...(adapter === undefined ? {} : { adapter }) });
+  const gpu = await openGpu({
+    exactTimestamps: true,
+    experiments: precision === "f16",
+    ...(adapter === undefined ? {} : { adapter }),
+  });
   try {
     const bar = terminal.progress("Tuning", 100, " %");
     let tuned: Tuning;

@@ -117,7 +117,7 @@ async function computeBlobs(
     const blobs = await reference(shaped, weights, data, wanted, context);
     return { blobs, allowed: tolerances, adapter: processorName() };
   }
-  const gpu = await openGpu(adapter === undefined ? {} : { adapter });
+  const gpu = await openGpu({ experiments: precision === "f16", ...(adapter === undefined ? {} : { adapter }) });
   const bar = context.terminal.progress("Compiling kernels", 100, " %");
   try {
     const tuned = await findTuned(gpu.adapter.info, tuning, context.terminal);

@@ -12,18 +12,29 @@ export interface DawnOptions {
   readonly backend?: string;
   /** Switches Dawn's validation and bounds checks off: faster, and silent about mistakes. */
   readonly unsafe?: boolean;
+  /** Lets devices have what Dawn is still trying out and plans in float16 can use: matrix units. */
+  readonly experiments?: boolean;
   /** Timestamps to the nanosecond, for measuring; otherwise Dawn coarsens them, as pages must not time others. */
   readonly exactTimestamps?: boolean;
 }
 
-const unsafeFeatures = ["skip_validation", "disable_robustness"];
+/** Dawn's toggles. */
+const unsafeToggles = ["allow_unsafe_apis", "skip_validation", "disable_robustness"];
+const experimentToggles = ["allow_unsafe_apis", "use_vulkan_memory_model"];
 
 /** A started Dawn. It must stay in scope while anything made through it is used. */
-export function startDawn({ adapter, backend, unsafe = false, exactTimestamps = false }: DawnOptions = {}): GPU {
+export function startDawn({
+  adapter,
+  backend,
+  unsafe = false,
+  experiments = false,
+  exactTimestamps = false,
+}: DawnOptions = {}): GPU {
   const flags: string[] = [];
   if (adapter !== undefined) flags.push(`adapter=${adapter}`);
   if (backend !== undefined) flags.push(`backend=${backend}`);
-  if (unsafe) flags.push(`enable-dawn-features=allow_unsafe_apis,${unsafeFeatures.join(",")}`);
+  const toggles = new Set([...(unsafe ? unsafeToggles : []), ...(experiments ? experimentToggles : [])]);
+  if (toggles.size > 0) flags.push(`enable-dawn-features=${[...toggles].join(",")}`);
   if (exactTimestamps) flags.push("disable-dawn-features=timestamp_quantization");
   return create(flags);
 }

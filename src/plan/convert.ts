@@ -41,3 +41,9 @@ export function conversionStep(plan: Plan, id: ValueId, direction: Direction, li
     bytes: elementCount(inside.shape) * (bytesPerElement + elementBytes[precision]),
   };
 }
+
+/** Bytes beside the arena that its inputs and outputs take as float32, where the arena does not hold that. */
+export function conversionBytes({ precision, inputs, outputs, values }: Plan): number {
+  if (precision === "f32") return 0;
+  return [...inputs, ...outputs].reduce((sum, id) => sum + elementCount(values[id].shape) * bytesPerElement, 0);
+}

@@ -1,5 +1,15 @@
 /** The limits of a device that a plan has to keep to, and what it offers beyond them. */
 
+/** A product that a subgroup computes as one: matrices of rows × depth and depth × columns, and what they hold. */
+export interface SubgroupMatrix {
+  readonly component: string;
+  /** What its sums are. */
+  readonly result: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+}
+
 export interface PlanLimits {
   readonly maxBufferSize: number;
   readonly maxStorageBufferBindingSize: number;
@@ -12,6 +22,8 @@ export interface PlanLimits {
   readonly subgroup?: { readonly min: number; readonly max: number };
   /** Whether shaders may use float16: the feature "shader-f16". */
   readonly float16?: boolean;
+  /** Where the device has Dawn's experimental feature "chromium-experimental-subgroup-matrix". */
+  readonly subgroupMatrices?: readonly SubgroupMatrix[];
 }
 
 /** What every WebGPU implementation offers. */
@@ -28,7 +40,7 @@ export const defaultLimits: PlanLimits = {
 /** Names of the limits, to copy them from a device or to ask an adapter for them. */
 export const planLimitNames = Object.keys(defaultLimits) as readonly Exclude<
   keyof PlanLimits,
-  "subgroup" | "float16"
+  "subgroup" | "float16" | "subgroupMatrices"
 >[];
 
 /** Bytes of the largest buffer that a kernel can be given whole. */

@@ -10,6 +10,7 @@ import { convDepthwise } from "./kernels/conv_depthwise.ts";
 import { convDirect } from "./kernels/conv_direct.ts";
 import { convDirectSubgroup } from "./kernels/conv_direct_subgroup.ts";
 import { convGemms, convGemmSplits } from "./kernels/conv_gemm.ts";
+import { convGemmMatrices } from "./kernels/conv_gemm_matrix.ts";
 import { convPointwise, convPointwiseSubgroup, convPointwiseVec4 } from "./kernels/conv_pointwise.ts";
 import { convWinograds } from "./kernels/conv_winograd.ts";
 import { crop } from "./kernels/crop.ts";
@@ -39,6 +40,7 @@ const typed = [
   convDirectSubgroup,
   ...convGemms,
   ...convGemmSplits,
+  ...convGemmMatrices,
   ...convWinograds,
   poolMaxRows,
   poolMax,

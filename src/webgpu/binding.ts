@@ -3,21 +3,23 @@
 
 import { EngineError } from "../errors.ts";
 import type { ValueId } from "../graph/graph.ts";
-import { elementCount, type Shape } from "../graph/tensor.ts";
-import { bytesPerElement } from "../plan/plan.ts";
+import { elementCount, elementsPerImage, type Shape } from "../graph/tensor.ts";
+import type { Plan } from "../plan/plan.ts";
+import { elementBytes, type Precision } from "../plan/precision.ts";
 import { describe } from "./batches.ts";
 import { type BufferRange, type CheckedRange, checkOverlaps, checkRange, probeBuffers } from "./caller_buffers.ts";
 import type { Deployment, Lease, Part } from "./deployment.ts";
 import { checkOutputs } from "./outputs.ts";
+import type { EncodeSources } from "./program.ts";
 import type { Place } from "./readback.ts";
 
-/** Buffers by the names of the blobs that they hold, in C order as float32. */
+/** Buffers by the names of the blobs that they hold, in C order as float32 (inputs as float16 where that is said). */
 export type Buffers = Readonly<Record<ValueId, BufferRange>>;
 
 /** A part of the batch, its program, and where the part's blobs lie. */
 interface BoundPart {
   readonly lease: Lease;
-  readonly sources: ReadonlyMap<ValueId, Place>;
+  readonly sources: EncodeSources;
   readonly targets: ReadonlyMap<ValueId, Place>;
 }
 
@@ -39,7 +41,13 @@ export class IoBinding implements Disposable {
   }
 
   /** See `Session.bind`. */
-  static async create(deployment: Deployment, batch: number, inputs: Buffers, outputs: Buffers): Promise<IoBinding> {
+  static async create(
+    deployment: Deployment,
+    batch: number,
+    inputs: Buffers,
+    outputs: Buffers,
+    inputPrecision: Precision = "f32",
+  ): Promise<IoBinding> {
     checkBuffers("input", inputs);
     checkBuffers("output", outputs);
     const parts = deployment.parts(batch);
@@ -49,6 +57,8 @@ export class IoBinding implements Disposable {
       const { plan } = leases[0].program;
       checkNames(plan.graph, plan.inputs, inputs);
       checkOutputs(plan, Object.keys(outputs));
+      checkInputPrecision(plan, inputPrecision);
+      const precisions = { input: inputPrecision, output: "f32" } as const;
       const wholeShape = (id: ValueId): Shape => {
         const { shape } = plan.values[id];
         return parts.length === 1 ? shape : shape.with(0, batch);
@@ -57,18 +67,19 @@ export class IoBinding implements Disposable {
         new Map(
           Object.entries(buffers).map(([id, range]) => {
             const shape = wholeShape(id);
-            return [id, checkRange(id, role, range, shape, elementCount(shape) * bytesPerElement)];
+            const bytes = elementCount(shape) * elementBytes[precisions[role]];
+            return [id, checkRange(id, role, range, shape, Math.ceil(bytes / 4) * 4)];
           }),
         );
       const [sources, targets] = [check("input", inputs), check("output", outputs)];
       const ranges = [...sources.values(), ...targets.values()];
       checkOverlaps(ranges);
       await probeBuffers(deployment.device, ranges);
-      for (const { program } of leases) await program.prepare([...targets.keys()]);
+      for (const { program } of leases) await program.prepare([...targets.keys()], inputPrecision !== "f32");
       const bound = parts.map((part, index): BoundPart => ({
         lease: leases[index],
-        sources: placesOf(part, batch, sources),
-        targets: placesOf(part, batch, targets),
+        sources: { places: placesOf(part, sources, plan, inputPrecision), narrow: inputPrecision !== "f32" },
+        targets: placesOf(part, targets, plan, "f32"),
       }));
       return new IoBinding(batch, deployment, bound);
     } catch (error) {
@@ -130,10 +141,28 @@ function checkNames(network: string, wanted: readonly ValueId[], inputs: Buffers
 /** Where a part's images lie in ranges that hold those of the whole batch. */
 function placesOf(
   { start }: Part,
-  batch: number,
   ranges: ReadonlyMap<ValueId, CheckedRange>,
+  { values }: Plan,
+  precision: Precision,
 ): ReadonlyMap<ValueId, Place> {
   return new Map(
-    [...ranges].map(([id, { buffer, offset, bytes }]) => [id, { buffer, offset: offset + start * (bytes / batch) }]),
+    [...ranges].map(([id, { subject, buffer, offset }]) => {
+      const before = start === 0 ? 0 : start * elementsPerImage(values[id].shape) * elementBytes[precision];
+      if (before % 4 === 0) return [id, { buffer, offset: offset + before }];
+      const problem = `the device computes its batch in parts, and image ${start} begins in the middle of a word`;
+      throw new EngineError("buffer", subject, problem, "give float32, or a smaller batch");
+    }),
+  );
+}
+
+/** float16 goes only where it stays what it is: nothing converts it. */
+function checkInputPrecision({ precision }: Plan, given: Precision): void {
+  if (given === "f32" || given === precision) return;
+  const problem = `it is ${JSON.stringify(given)}, and the session's precision ${precision}`;
+  throw new EngineError(
+    "usage",
+    "option inputPrecision",
+    problem,
+    `give ${[...new Set(["f32", precision])].join(" or ")}`,
   );
 }

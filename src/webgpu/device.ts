@@ -5,8 +5,22 @@ import { type PlanLimits, planLimitNames } from "../plan/limits.ts";
 import { describe } from "./batches.ts";
 import { gpuError } from "./errors.ts";
 
+/** Dawn's, of matrix units. Adapters have it only where experiments are allowed. */
+const subgroupMatrix = "chromium-experimental-subgroup-matrix" as GPUFeatureName;
+
 /** Features that the engine uses where the adapter has them. */
-const wantedFeatures: readonly GPUFeatureName[] = ["timestamp-query", "subgroups", "shader-f16"];
+const wantedFeatures: readonly GPUFeatureName[] = ["timestamp-query", "subgroups", "shader-f16", subgroupMatrix];
+
+/** The part of Dawn's experiment that WebGPU's types do not know. */
+interface MatrixInfo {
+  readonly subgroupMatrixConfigs?: Iterable<{
+    readonly componentType: string;
+    readonly resultComponentType: string;
+    readonly M: number;
+    readonly N: number;
+    readonly K: number;
+  }>;
+}
 
 /**
  * A device with the adapter's own limits on buffers and workgroups, rather than WebGPU's defaults, which are too
@@ -65,7 +79,16 @@ function planLimits(limits: GPUSupportedLimits, features: GPUSupportedFeatures, 
   const numbers = Object.fromEntries(planLimitNames.map((name) => [name, limits[name]])) as unknown as PlanLimits;
   const { subgroupMinSize: min, subgroupMaxSize: max } = info;
   const subgroup = features.has("subgroups") && min !== undefined && max !== undefined ? { min, max } : undefined;
-  return { ...numbers, ...(subgroup && { subgroup }), ...(features.has("shader-f16") && { float16: true }) };
+  const { subgroupMatrixConfigs = [] } = info as GPUAdapterInfo & MatrixInfo;
+  const matrices = [...subgroupMatrixConfigs].map(({ componentType, resultComponentType, M, N, K }) => {
+    return { component: componentType, result: resultComponentType, rows: M, columns: N, depth: K };
+  });
+  return {
+    ...numbers,
+    ...(subgroup && { subgroup }),
+    ...(features.has("shader-f16") && { float16: true }),
+    ...(features.has(subgroupMatrix) && matrices.length > 0 && { subgroupMatrices: matrices }),
+  };
 }
 
 /** What people call an adapter. */

@@ -2,6 +2,7 @@
 
 import { EngineError } from "../errors.ts";
 import { type PlanLimits, planLimitNames } from "../plan/limits.ts";
+import { PRECISIONS } from "../plan/precision.ts";
 import { describe } from "./batches.ts";
 
 /** What an option may be, and how to mend one that is not. */
@@ -10,6 +11,7 @@ const kinds = {
   callback: [(value: unknown) => typeof value === "function", "give a function"],
   count: [(value: unknown) => Number.isSafeInteger(value) && Number(value) >= 1, "give a whole number from 1"],
   fraction: [(value: unknown) => typeof value === "number" && value >= 0 && value < 1, "give a number from 0 to 1"],
+  precision: [(value: unknown) => PRECISIONS.some((each) => each === value), `give ${PRECISIONS.join(" or ")}`],
   signal: [isSignal, "give an AbortSignal"],
   workspace: [isWorkspace, "give true, false or a whole number of bytes"],
 } as const satisfies Record<string, readonly [(value: unknown) => boolean, string]>;

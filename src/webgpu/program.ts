@@ -9,7 +9,8 @@
 import type { ValueId } from "../graph/graph.ts";
 import { elementCount, elementsPerImage, imageCount, type Tensor } from "../graph/tensor.ts";
 import type { Decision } from "../plan/choices.ts";
-import { bytesPerElement, type Plan, type PlannedValue, type Step } from "../plan/plan.ts";
+import type { Plan, PlannedValue, Step } from "../plan/plan.ts";
+import { elementBytes } from "../plan/precision.ts";
 import { bufferUsage, mapModeRead } from "./constants.ts";
 import { type Dispatch, dispatch, makeDispatches, makeLayers } from "./dispatches.ts";
 import { guarded } from "./errors.ts";
@@ -23,10 +24,10 @@ import { Staging } from "./staging.ts";
 /** Told after each pipeline that is ready. */
 export type CompileProgress = (done: number, total: number) => void;
 
-/** How the inputs of a float16 plan come in and its outputs go out. */
-interface Edges {
-  readonly inputs: Staging;
-  readonly outputs: Staging;
+/** Whether sources hold what callers have, float32, or what the arena does. */
+export interface EncodeSources {
+  readonly places: ReadonlyMap<ValueId, Place>;
+  readonly narrow: boolean;
 }
 
 export class Program {
@@ -36,8 +37,11 @@ export class Program {
   private readonly layers: GPUBuffer;
   private readonly dispatches: readonly Dispatch[];
   private readonly pipelines: PipelineCache;
-  /** None where the arena holds float32, as callers do. */
-  private readonly edges: Edges | undefined;
+  /** How outputs go out; not needed where the arena holds float32, as callers do. */
+  private readonly exit: Staging | undefined;
+  /** How inputs come in, once they do as float32. */
+  private entry: Promise<Staging | undefined> | undefined;
+  private readyEntry: Staging | undefined;
   /** How values that are no outputs go out, for each set of them that was asked for. */
   private readonly exits = new Map<string, Staging>();
   private readonly patience = new Patience();
@@ -55,7 +59,7 @@ export class Program {
     layers: GPUBuffer,
     dispatches: readonly Dispatch[],
     pipelines: PipelineCache,
-    edges: Edges | undefined,
+    exit: Staging | undefined,
     outputs: Readback,
   ) {
     this.device = device;
@@ -64,7 +68,7 @@ export class Program {
     this.layers = layers;
     this.dispatches = dispatches;
     this.pipelines = pipelines;
-    this.edges = edges;
+    this.exit = exit;
     this.ring = [outputs];
     this.idle = [outputs];
   }
@@ -114,8 +118,11 @@ export class Program {
         }),
       );
       await checked;
-      const edges = plan.precision === "f32" ? undefined : await makeEdges(device, plan, arena, pipelines);
-      return new Program(device, plan, arena, layers, dispatches, pipelines, edges, outputs);
+      const exit =
+        plan.precision === "f32"
+          ? undefined
+          : await Staging.create(device, plan, arena, pipelines, plan.outputs, "out");
+      return new Program(device, plan, arena, layers, dispatches, pipelines, exit, outputs);
     } catch (error) {
       for (const buffer of [arena, layers, outputs.buffer]) buffer.destroy();
       throw error;
@@ -139,8 +146,9 @@ export class Program {
     read: readonly ValueId[] = this.plan.outputs,
   ): Promise<Map<ValueId, Tensor>> {
     const ring = read === this.plan.outputs;
+    if (this.plan.precision !== "f32") await this.makeEntry();
     const readback = (ring ? this.idle.pop() : undefined) ?? (await this.makeReadback(read));
-    const exit = ring ? this.edges?.outputs : await this.makeExit(read);
+    const exit = ring ? this.exit : await this.makeExit(read);
     try {
       return await this.runInto(readback, exit, inputs);
     } finally {
@@ -150,8 +158,9 @@ export class Program {
     }
   }
 
-  /** Makes ready to encode runs that give these values out. */
-  async prepare(ids: readonly ValueId[]): Promise<void> {
+  /** Makes ready to encode runs that give these values out, and whose inputs hold what the arena does or float32. */
+  async prepare(ids: readonly ValueId[], narrow: boolean): Promise<void> {
+    if (!narrow) await this.makeEntry();
     const key = JSON.stringify(ids);
     if (this.exitFor(ids) || this.exits.has(key)) return;
     const exit = await this.makeExit(ids);
@@ -165,19 +174,22 @@ export class Program {
    * Records the plan into an encoder: inputs are copied from one buffer to another, values likewise, and nothing
    * comes by the CPU. The places must be right for what lies there, and the values prepared.
    */
-  encode(encoder: GPUCommandEncoder, sources: ReadonlyMap<ValueId, Place>, targets: ReadonlyMap<ValueId, Place>): void {
-    for (const [id, { buffer, offset }] of sources) {
-      const staged = this.edges?.inputs.values.get(id);
+  encode(encoder: GPUCommandEncoder, sources: EncodeSources, targets: ReadonlyMap<ValueId, Place>): void {
+    const entry = sources.narrow ? undefined : this.readyEntry;
+    for (const [id, { buffer, offset }] of sources.places) {
+      const staged = entry?.values.get(id);
       if (staged) {
         encoder.copyBufferToBuffer(buffer, offset, staged.buffer, 0, staged.bytes);
         continue;
       }
       for (const { inArena, outside, bytes } of this.pieces(this.plan.values[id])) {
-        encoder.copyBufferToBuffer(buffer, offset + outside, this.arena, inArena, bytes);
+        // Whole words: what an odd number of float16 leaves of the last is nobody's.
+        encoder.copyBufferToBuffer(buffer, offset + outside, this.arena, inArena, Math.ceil(bytes / 4) * 4);
       }
     }
     this.encodeSteps(
       encoder,
+      entry,
       [...targets].map(([id, place]) => ({ ...place, id, value: this.plan.values[id] })),
       this.exitFor([...targets.keys()]) ?? this.exits.get(JSON.stringify([...targets.keys()])),
     );
@@ -188,11 +200,8 @@ export class Program {
    * the nanoseconds that each took on the GPU, by timestamp queries. The device must have the feature "timestamp-query".
    */
   async time(inputs: ReadonlyMap<ValueId, Float32Array>): Promise<{ step: Step; nanoseconds: number }[]> {
-    const dispatches = [
-      ...conversionsOf(this.edges?.inputs),
-      ...this.dispatches,
-      ...conversionsOf(this.edges?.outputs),
-    ];
+    const entry = await this.makeEntry();
+    const dispatches = [...conversionsOf(entry), ...this.dispatches, ...conversionsOf(this.exit)];
     const nanoseconds = await this.timePasses(
       dispatches.map((each) => (pass) => dispatch(pass, each)),
       () => this.writeInputs(inputs),
@@ -294,17 +303,33 @@ export class Program {
   }
 
   private stagings(): Staging[] {
-    return [...(this.edges ? [this.edges.inputs, this.edges.outputs] : []), ...this.exits.values()];
+    return [this.exit, this.readyEntry, ...this.exits.values()].filter((staging) => staging !== undefined);
   }
 
   /** How values go out that the plan's outputs go out as. */
   private exitFor(ids: readonly ValueId[]): Staging | undefined {
-    const { outputs } = this.edges ?? {};
-    return outputs && ids.every((id) => outputs.values.has(id)) ? outputs : undefined;
+    return ids.every((id) => this.exit?.values.has(id)) ? this.exit : undefined;
+  }
+
+  private makeEntry(): Promise<Staging | undefined> {
+    this.entry ??= this.stageInputs().catch((error: unknown) => {
+      this.entry = undefined;
+      throw error;
+    });
+    return this.entry;
+  }
+
+  private async stageInputs(): Promise<Staging | undefined> {
+    const { device, plan, arena, pipelines } = this;
+    if (plan.precision === "f32") return undefined;
+    const entry = await Staging.create(device, plan, arena, pipelines, plan.inputs, "in");
+    if (this.disposed) entry.dispose();
+    else this.readyEntry = entry;
+    return entry;
   }
 
   private async makeExit(ids: readonly ValueId[]): Promise<Staging | undefined> {
-    if (!this.edges) return undefined;
+    if (!this.exit) return undefined;
     return Staging.create(this.device, this.plan, this.arena, this.pipelines, ids, "out");
   }
 
@@ -317,7 +342,7 @@ export class Program {
     const { checked } = guarded(device, "run", () => {
       this.writeInputs(inputs);
       const encoder = device.createCommandEncoder();
-      this.encodeSteps(encoder, readback.taps, exit);
+      this.encodeSteps(encoder, this.readyEntry, readback.taps, exit);
       device.queue.submit([encoder.finish()]);
     });
     const mapped = this.patience.await(() => readback.buffer.mapAsync(mapModeRead));
@@ -336,7 +361,7 @@ export class Program {
   private writeInputs(inputs: ReadonlyMap<ValueId, Float32Array>): void {
     for (const id of this.plan.inputs) {
       const data = unshared(inputs.get(id)!);
-      const staged = this.edges?.inputs.values.get(id);
+      const staged = this.readyEntry?.values.get(id);
       if (staged) this.device.queue.writeBuffer(staged.buffer, 0, data);
       else this.device.queue.writeBuffer(this.arena, this.plan.slots[this.plan.values[id].slot].offset, data);
     }
@@ -346,7 +371,12 @@ export class Program {
    * One pass over the steps. Values are given out right after the step that makes them whole, before their memory
    * serves others: by a dispatch that converts them or, interrupting the pass, by a copy.
    */
-  private encodeSteps(encoder: GPUCommandEncoder, taps: readonly Tap[], exit: Staging | undefined): void {
+  private encodeSteps(
+    encoder: GPUCommandEncoder,
+    entry: Staging | undefined,
+    taps: readonly Tap[],
+    exit: Staging | undefined,
+  ): void {
     const { outputs } = this.plan;
     const last = this.dispatches.length - 1;
     // Outputs stay where they are until the end.
@@ -373,7 +403,7 @@ export class Program {
         }
       }
     };
-    for (const conversion of conversionsOf(this.edges?.inputs)) compute(conversion);
+    for (const conversion of conversionsOf(entry)) compute(conversion);
     giveOut(-1);
     this.dispatches.forEach((each, step) => {
       compute(each);
@@ -396,22 +426,13 @@ export class Program {
   /** Where a value lies in the arena and, image after image, outside it: it may be a slice of a wider one. */
   private pieces({ shape, slot, offset, stride }: PlannedValue): { inArena: number; outside: number; bytes: number }[] {
     const image = elementsPerImage(shape);
+    const bytes = elementBytes[this.plan.precision];
     const [count, elements] = stride === image ? [1, elementCount(shape)] : [imageCount(shape), image];
     return Array.from({ length: count }, (_, piece) => ({
-      inArena: this.plan.slots[slot].offset + (offset + piece * stride) * bytesPerElement,
-      outside: piece * elements * bytesPerElement,
-      bytes: elements * bytesPerElement,
+      inArena: this.plan.slots[slot].offset + (offset + piece * stride) * bytes,
+      outside: piece * elements * bytes,
+      bytes: elements * bytes,
     }));
-  }
-}
-
-async function makeEdges(device: GPUDevice, plan: Plan, arena: GPUBuffer, pipelines: PipelineCache): Promise<Edges> {
-  const inputs = await Staging.create(device, plan, arena, pipelines, plan.inputs, "in");
-  try {
-    return { inputs, outputs: await Staging.create(device, plan, arena, pipelines, plan.outputs, "out") };
-  } catch (error) {
-    inputs.dispose();
-    throw error;
   }
 }
 

@@ -10,6 +10,7 @@ import type { Model } from "../graph/model.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import type { Plan, Step } from "../plan/plan.ts";
+import type { Precision } from "../plan/precision.ts";
 import { orAborted } from "./abort.ts";
 import { checkInputs, describe, type Inputs, join, slice } from "./batches.ts";
 import { type Buffers, IoBinding } from "./binding.ts";
@@ -64,6 +65,8 @@ export interface StreamOptions extends Pick<RunOptions, "outputs" | "signal"> {
 export interface EncodeOptions {
   /** Images of the inputs; as many as the session was made for unless given. */
   readonly batch?: number;
+  /** What the input buffers hold: `f32` unless given, or `f16`, in whole words, where the session computes in that. */
+  readonly inputPrecision?: Precision;
 }
 
 /** Blobs by name. */
@@ -227,9 +230,9 @@ export class Session implements Disposable {
    * device, that lacks COPY_SRC (inputs) or COPY_DST (outputs), or that overlaps another; "usage" for unknown names.
    */
   async bind(inputs: Buffers, outputs: Buffers, options: EncodeOptions = {}): Promise<IoBinding> {
-    checkOptions(options, { batch: "count" });
-    const { batch = this.batch } = options;
-    return this.deployed((deployment) => IoBinding.create(deployment, batch, inputs, outputs));
+    checkOptions(options, { batch: "count", inputPrecision: "precision" });
+    const { batch = this.batch, inputPrecision } = options;
+    return this.deployed((deployment) => IoBinding.create(deployment, batch, inputs, outputs, inputPrecision));
   }
 
   /**

@@ -36,7 +36,12 @@ const twoHeads: Graph = {
 
 const album = [noisePicture(40, 30), noisePicture(21, 33), noisePicture(8, 8), noisePicture(1, 1), noisePicture(90, 7)];
 
-function expectClose(actual: Classification | undefined, expected: Classification | undefined, context = ""): void {
+function expectClose(
+  actual: Classification | undefined,
+  expected: Classification | undefined,
+  context = "",
+  tolerance = 1e-6,
+): void {
   expect(actual === undefined, context).toBe(expected === undefined);
   if (!actual || !expected) return;
   [actual.probabilities, ...actual.models].forEach((each, index) => {
@@ -44,7 +49,7 @@ function expectClose(actual: Classification | undefined, expected: Classificatio
     expect(Object.keys(each)).toEqual(Object.keys(wanted));
     for (const [id, values] of Object.entries(each)) {
       expect(values).toHaveLength(wanted[id].length);
-      expect(difference(values, wanted[id]).maxAbs, `${context} ${index} ${id}`).toBeLessThanOrEqual(1e-6);
+      expect(difference(values, wanted[id]).maxAbs, `${context} ${index} ${id}`).toBeLessThanOrEqual(tolerance);
     }
   });
   expect(actual.models).toHaveLength(expected.models.length);
@@ -101,6 +106,20 @@ describeGpu("a classifier on the GPU", () => {
   test.each(PROTOCOLS)("%s: the probabilities of the reference", async (protocol) => {
     const models = [model(1)];
     await expectRight(await create(models, { protocol }), models, protocol);
+  });
+
+  test.each([1, 3])("in float16, crops cut as that, %i at once", async (batch) => {
+    const models = [model(1), model(2, twoHeads)];
+    const [half, single] = [
+      await create(models, { protocol: "crops10", batch, precision: "f16" }),
+      await create(models, { protocol: "crops10", batch }),
+    ];
+    const expected = await reference(models, "crops10", album);
+    (await classify(half, album)).forEach(({ classification }, index) => {
+      expectClose(classification, expected[index], `picture ${index}`, 5e-3);
+    });
+    await classify(single, album);
+    expect(half.bytes).toBeLessThan(single.bytes);
   });
 
   test.each([

@@ -25,7 +25,8 @@ test("no two kernels share a name", () => {
 describe.each(kernels.map((kernel) => ({ kernel, name: kernel.name })))("$name", ({ kernel, name }) => {
   const source = readFileSync(new URL(`${name}.wgsl`, folder), "utf8");
   const declarations = declarationsOf(source);
-  const reflected = new WgslReflect(declarations);
+  // Nor does it know the type of an experiment.
+  const reflected = new WgslReflect(declarations.replace(/^alias \w+ = subgroup_matrix_.*$/gm, ""));
 
   test("all declarations stand before the functions", () => {
     expect(source.slice(declarations.length)).not.toMatch(/^(@group|alias|const|override|struct|var)\b/m);
@@ -55,6 +56,11 @@ describe.each(kernels.map((kernel) => ({ kernel, name: kernel.name })))("$name",
   test("its replaceable constants, all literals of type u32", () => {
     const literals = [...declarations.matchAll(/^const (\w+) = \d+u;/gm)].map(([, constant]) => constant);
     expect(literals.sort()).toEqual([...kernel.tiles].sort());
+  });
+
+  test("its types of elements", () => {
+    const aliases = [...declarations.matchAll(/^alias (\w+) = f32;/gm)].map(([, alias]) => alias);
+    expect(aliases).toEqual(kernel.elements ?? ["Element"]);
   });
 
   test("the fields of its struct Layer: names, order, types, places", () => {

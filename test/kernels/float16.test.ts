@@ -9,7 +9,7 @@ import { channelPlacement, oddPlacement, problemOf } from "../support/run_kernel
 import { checkCase, runsOn } from "./check_case.ts";
 
 /** Cases of each algorithm, spread over the small ones that it accepts. */
-const few = 4;
+const few = 3;
 
 describeGpu("kernels on the GPU against the reference, in float16", () => {
   const gpu = useGpu();

@@ -8,6 +8,7 @@ import { type Graph, inferShapesForBatch } from "../../src/graph/graph.ts";
 import { elementCount, type Tensor } from "../../src/graph/tensor.ts";
 import { openAdapter } from "../../src/node/dawn.ts";
 import { kernelsOnDisk } from "../../src/node/kernels.ts";
+import { floatsToHalves } from "../../src/plan/half.ts";
 import { weightBytes } from "../../src/plan/plan.ts";
 import { float16Tolerances } from "../../src/verify/compare.ts";
 import { bufferUsage, mapModeRead } from "../../src/webgpu/constants.ts";
@@ -115,6 +116,36 @@ describeGpu("a session in float16 on the GPU", () => {
     }
   });
 
+  test("takes buffers of float16 as they are, where it is told", async () => {
+    const session = await create(odd);
+    const data = randomTensor([3, 3, 1, 5], uniform(7), 2);
+    const { d } = await session.run({ data });
+    const { copySrc, copyDst, mapRead } = bufferUsage;
+    const halves = floatsToHalves(data.data);
+    const make = (size: number, usage: number) => {
+      const made = gpu.device.createBuffer({ size, usage });
+      onTestFinished(() => made.destroy());
+      return made;
+    };
+    const input = make(halves.byteLength, copySrc | copyDst);
+    gpu.device.queue.writeBuffer(input, 0, halves);
+    const result = make(d.data.byteLength, copyDst | mapRead);
+    const encoder = gpu.device.createCommandEncoder();
+    await session.encode(encoder, { data: input }, { d: result }, { batch: 3, inputPrecision: "f16" });
+    gpu.device.queue.submit([encoder.finish()]);
+    await result.mapAsync(mapModeRead);
+    expect(new Float32Array(result.getMappedRange().slice(0))).toEqual(d.data);
+    const wide = await create(odd, { precision: "f32" });
+    await expect(wide.bind({ data: input }, { d: result }, { batch: 3, inputPrecision: "f16" })).rejects.toMatchObject({
+      code: "usage",
+      message: `option inputPrecision: it is "f16", and the session's precision f32; give f32`,
+    });
+    const short = make(halves.byteLength - 4, copySrc);
+    await expect(session.bind({ data: short }, { d: result }, { batch: 3, inputPrecision: "f16" })).rejects.toThrow(
+      /it has 88 bytes, and 3×3×1×5 takes 92 bytes/,
+    );
+  });
+
   test("a batch that is split has the results of each of its images", async () => {
     const limits = { ...gpu.limits, maxStorageBufferBindingSize: 4 * 8 * 8 * 8 };
     const [split, whole] = [await create(tiny, { limits }), await create(tiny)];
@@ -154,6 +185,7 @@ describeGpu("a session in float16 on the GPU", () => {
       },
     });
     const session = await create(odd, { device });
+    await session.run({ data: new Float32Array(15) });
     const before = live;
     const bytes = session.bytes;
     for (const outputs of [["a"], ["a", "c"], ["a"]]) await session.run({ data: new Float32Array(15) }, { outputs });

@@ -30,7 +30,7 @@ import {
 import { hasWideSubgroups } from "./subgroups.ts";
 
 /** The product that a convolution is. */
-function sizeOf({ op, inputs, output }: Problem<Conv>): GemmSize {
+export function sizeOf({ op, inputs, output }: Problem<Conv>): GemmSize {
   const [images, , outHeight, outWidth] = output.shape;
   const depth = inputs[0].shape[1] * op.kernel[0] * op.kernel[1];
   return { outChannels: op.outChannels, columns: images * outHeight * outWidth, depth, parts: 1, partDepth: depth };
@@ -53,7 +53,7 @@ function windowOf(problem: Problem<Conv>) {
   };
 }
 
-function restBinding({ rest }: Problem<Conv>): LaunchBinding {
+export function restBinding({ rest }: Problem<Conv>): LaunchBinding {
   return { kind: rest ? "rest" : "unused" };
 }
 
