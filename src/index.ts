@@ -69,6 +69,22 @@ export { GpuClassifier, type GpuClassifierOptions } from "./classify/gpu.ts";
 export { ReferenceClassifier, type ReferenceClassifierOptions } from "./classify/reference.ts";
 export type { Model } from "./graph/model.ts";
 
+// The error over labelled pictures: evaluated, in shards that are joined, summed up, compared, drawn.
+export { compareEvaluations, type Comparison } from "./evaluate/compare.ts";
+export { evaluate, type TimedPicture } from "./evaluate/evaluate.ts";
+export { parseEvaluation } from "./evaluate/lines.ts";
+export { mergeShards, type NamedEvaluation } from "./evaluate/merge.ts";
+export {
+  digestOfPictures,
+  type LabelledPicture,
+  numbered,
+  picturesOf,
+  type PreparedPicture,
+} from "./evaluate/pictures.ts";
+export type { EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "./evaluate/record.ts";
+export { evaluationPage, type ReportOptions } from "./evaluate/report.ts";
+export { type ErrorRate, type Interval, summarise, type Summary, wilson } from "./evaluate/statistics.ts";
+
 // Whether it is right: the reference on the CPU, and comparing with it.
 export { type ReferenceOptions, runReference } from "./cpu/reference.ts";
 export {
@@ -89,7 +105,7 @@ export { readNpy, writeNpy } from "./formats/npy.ts";
 export { readSafetensors, type Safetensors, writeSafetensors } from "./formats/safetensors.ts";
 export type { Weights } from "./graph/weights.ts";
 export { checkWeights } from "./weights/check.ts";
-export { recogniseWeights } from "./weights/recognise.ts";
+export { fingerprint, recogniseWeights } from "./weights/recognise.ts";
 export { seededWeights } from "./weights/seed.ts";
 
 // From a picture to the network's input, and from its output to names.
@@ -105,6 +121,7 @@ export {
   protocolOf,
 } from "./image/crops.ts";
 export { CHANNEL_MEANS, INPUT_SIDE, preprocess, type Recipe, RECIPES } from "./image/preprocess.ts";
+export { type Preparation, prepareBy } from "./image/preparation.ts";
 export type { Rectangle, RgbImage, Size } from "./image/resize.ts";
 export { sampleCrops, type Sampling } from "./image/sampling.ts";
 export { IMAGENET_LABELS, type Label } from "./labels/imagenet.ts";

@@ -4,8 +4,11 @@ export { type FoundAdapter, findAdapters, missingForAdapter } from "./adapters.t
 export { readArray, writeArray } from "./arrays.ts";
 export { type DawnOptions, openAdapter, openGpu, type OpenGpu } from "./dawn.ts";
 export { decodeImage } from "./decode.ts";
+export { DecodePool } from "./decode-pool.ts";
+export { EvaluationState, readEvaluation, type StateOptions } from "./evaluation-state.ts";
 export { fetchWeights, type FetchOptions, type FetchResult } from "./fetch-weights.ts";
 export { kernelsOnDisk } from "./kernels.ts";
+export { type LabelledFolder, type LabelSource, listLabelledPictures } from "./labelled-folder.ts";
 export { type ListedImage, listImages } from "./list-images.ts";
 export {
   convertWeights,
@@ -14,6 +17,7 @@ export {
   type WeightsDescription,
   type WeightsOrigin,
 } from "./weights-file.ts";
+export { thumbnailOf } from "./thumbnail.ts";
 export {
   findWeights,
   type ManifestEntry,
