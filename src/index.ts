@@ -121,7 +121,7 @@ export {
   protocolOf,
 } from "./image/crops.ts";
 export { CHANNEL_MEANS, INPUT_SIDE, preprocess, type Recipe, RECIPES } from "./image/preprocess.ts";
-export { type Preparation, prepareBy } from "./image/preparation.ts";
+export { type Preparation, prepareBy, type PreparedBy } from "./image/preparation.ts";
 export type { Rectangle, RgbImage, Size } from "./image/resize.ts";
 export { sampleCrops, type Sampling } from "./image/sampling.ts";
 export { IMAGENET_LABELS, type Label } from "./labels/imagenet.ts";
