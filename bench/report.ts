@@ -1,10 +1,11 @@
 /**
- * `npm run bench:report`: bench/README.md's figures, and its pictures, from the newest record of every device in
+ * `npm run bench:report`: bench/README.md's figures, and its pictures, from the newest record of every device and precision in
  * bench/results/.
  */
 
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { format, resolveConfig } from "prettier";
 import type { BenchRecord } from "../src/bench/record.ts";
 import { barChart } from "./report/chart.ts";
 import { renderReport } from "./report/render.ts";
@@ -20,8 +21,9 @@ const records = existsSync(results)
       .sort()
       .map((name) => ({ name, record: JSON.parse(readFileSync(join(results, name), "utf8")) as BenchRecord }))
   : [];
-// Names begin with dates: the last of a device is its newest.
-const newest = [...new Map(records.map((each) => [each.record.environment.adapter, each])).values()];
+// Names begin with dates: the last of a device, in a precision, is its newest.
+const kind = ({ environment, cases }: BenchRecord) => JSON.stringify([environment.adapter, cases[0]?.precision]);
+const newest = [...new Map(records.map((each) => [kind(each.record), each])).values()];
 
 for (const name of existsSync(results) ? readdirSync(results) : []) {
   if (name.endsWith(".svg")) rmSync(join(results, name));
@@ -30,5 +32,7 @@ for (const { name, record } of newest) {
   writeFileSync(join(results, name.replace(/json$/, "svg")), barChart(record));
 }
 const [kept] = readFileSync(readme, "utf8").split(BEGIN);
-writeFileSync(readme, `${kept}${BEGIN}\n\n${renderReport(newest)}`);
+const text = `${kept}${BEGIN}\n\n${renderReport(newest)}`;
+// As the project's other files are: what is not formatted fails its check.
+writeFileSync(readme, await format(text, { ...(await resolveConfig(readme)), filepath: readme }));
 process.stderr.write(`${readme}: ${newest.length} of ${records.length} records\n`);

@@ -38,7 +38,7 @@ name=$results/$index-of-$of
 # the one that announces its end.
 googlenet evaluate "$folder" --shard "$shard" --state "$name.state" --json "$@" >"$name.part" &
 child=$!
-trap 'kill -TERM "$child" 2>/dev/null || true' TERM INT HUP USR1
+trap 'kill -TERM "$child" 2>/dev/null || true' TERM INT HUP
 status=0
 wait "$child" || status=$?
 # A signal ends the waiting, not the child, which still says how it ended.

@@ -7,7 +7,7 @@
 // One thread computes one element, threads numbered in the order of the indices: neighbours write neighbouring elements.
 // Axes that lie as one for all three have been joined: values of one shape are walked as one row.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 override workgroupSize: u32 = 64u;
 override operation: u32;

@@ -10,7 +10,7 @@
 // under its outputs once and slides the kernel's columns over it, TAPS of them at a time. There is nothing to be shared
 // between channels: the work is bound by memory. Threads are numbered row tile first, then rows, channels and images.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 const TILE_COLUMNS = 4u;
 const TAPS = 3u; // columns of the kernel that are walked at once; divides kernelWidth

@@ -13,7 +13,7 @@
 // What lies outside the input is decided before the loops over channels: rows by the bounds of ky, columns by a mask.
 // A kernel wider than TAPS columns is walked TAPS columns at a time.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 const TILE_CHANNELS = 8u; // a multiple of 4
 const TILE_COLUMNS = 7u;

@@ -29,7 +29,8 @@
 // (Blocks and register tiles: Volkov & Demmel, "Benchmarking GPUs to Tune Dense Linear Algebra", SC 2008. Products
 // without an unrolled copy: Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning", 2014.)
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
+alias Output = f32; // of what is stored: of float32 where parts of sums are
 
 const BLOCK_CHANNELS = 32u; // a multiple of TILE_CHANNELS
 const BLOCK_COLUMNS = 32u; // a multiple of 4 · TILE_QUADS
@@ -90,8 +91,8 @@ struct Layer {
 @group(0) @binding(0) var<storage, read_write> input: array<Element>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4<Element>>;
 @group(0) @binding(2) var<storage, read> bias: array<Element>;
-@group(0) @binding(3) var<storage, read_write> rest: array<Element>;
-@group(0) @binding(4) var<storage, read_write> output: array<Element>;
+@group(0) @binding(3) var<storage, read_write> rest: array<Output>;
+@group(0) @binding(4) var<storage, read_write> output: array<Output>;
 @group(0) @binding(5) var<uniform> layer: Layer;
 
 const INPUTS = BLOCK_DEPTH * CHANNEL_QUADS; // where they begin behind the weights
@@ -299,9 +300,9 @@ fn main(
         continue;
       }
       if (channel < layer.firstChannels) {
-        output[outStart[v] + channel * outPlane] = Element(values[v]);
+        output[outStart[v] + channel * outPlane] = Output(values[v]);
       } else {
-        rest[restStart[v] + (channel - layer.firstChannels) * outPlane] = Element(values[v]);
+        rest[restStart[v] + (channel - layer.firstChannels) * outPlane] = Output(values[v]);
       }
     }
   }

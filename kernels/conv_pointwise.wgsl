@@ -11,7 +11,7 @@
 // for TILE_CHANNELS + TILE_PIXELS loaded values. A thread's pixels lie pixelTiles apart, so that neighbouring threads
 // read neighbouring pixels and the same weights.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 const TILE_CHANNELS = 8u; // a multiple of 4
 const TILE_PIXELS = 7u;

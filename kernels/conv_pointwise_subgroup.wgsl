@@ -3,23 +3,25 @@
 // than a broadcast (a CPU that plays GPU: every lane's load is one of its own there).
 //
 // input   (N, inChannels, pixels), each image contiguous from inOffset + n · inStride
-// weight  packed into tiles of output channels, [tile][inChannel][TILE_CHANNELS]
-// bias    [tile][TILE_CHANNELS]
+// weight  packed into tiles of 32 output channels, [tile][inChannel][32]
+// bias    [tile][32]
 // output  (N, outChannels, pixels), from outOffset + n · outStride
 //
-// One thread holds a TILE_CHANNELS × TILE_PIXELS tile of the product in registers; its pixels lie pixelTiles apart.
-// The workgroup's threads share their output channels, so that in whatever order the device deals lanes to subgroups,
-// each of a subgroup's first eight lanes can hold one weight for all. A step of the loop loads
-// TILE_CHANNELS / 8 + TILE_PIXELS values a lane for TILE_CHANNELS · TILE_PIXELS multiply-adds. Every lane must take
-// part in the broadcasts to the end: those past the last pixel repeat it and store nothing.
+// One thread holds a tile of the product in registers: 32 output channels, four to a vector, by TILE_PIXELS pixels, which
+// lie pixelTiles apart. The workgroup's threads share their output channels, so that in whatever order the device deals
+// lanes to subgroups, each of a subgroup's first eight lanes can hold four weights for all. A step of the loop takes
+// DEPTH input channels: DEPTH · (1 + TILE_PIXELS) loads a lane, the first of four values, for
+// DEPTH · 32 · TILE_PIXELS multiply-adds. More channels at once mean fewer stores of the sums, which no CPU has registers
+// for; from three on, what was loaded finds no room either. Every lane must take part in the broadcasts to the end: those
+// past the last pixel repeat it and store nothing.
 
 enable subgroups;
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
-const TILE_CHANNELS = 16u; // a multiple of 8
 const TILE_PIXELS = 7u;
-const EIGHTHS = TILE_CHANNELS / 8u;
+const DEPTH = 2u; // divides inChannels
+const TILE_CHANNELS = 8u * 4u; // eight lanes hold four each
 
 override workgroupSize: u32 = 64u; // a multiple of the subgroup size, which is at least 8
 override relu: bool;
@@ -37,8 +39,8 @@ struct Layer {
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<Element>;
-@group(0) @binding(1) var<storage, read> weight: array<Element>;
-@group(0) @binding(2) var<storage, read> bias: array<Element>;
+@group(0) @binding(1) var<storage, read> weight: array<vec4<Element>>;
+@group(0) @binding(2) var<storage, read> bias: array<vec4<Element>>;
 @group(0) @binding(3) var<storage, read_write> output: array<Element>;
 @group(0) @binding(4) var<uniform> layer: Layer;
 
@@ -61,56 +63,88 @@ fn main(
     return;
   }
 
-  var sums: array<array<f32, TILE_PIXELS>, TILE_CHANNELS>;
+  var sums: array<array<vec4f, TILE_PIXELS>, 8>;
   var inIndex: array<u32, TILE_PIXELS>;
   for (var p = 0u; p < TILE_PIXELS; p++) {
     inIndex[p] = layer.inOffset + image * layer.inStride + min(firstPixel + p * pixelTiles, layer.pixels - 1u);
   }
 
-  var weightIndex = (image * layer.weightTiles + tile) * layer.inChannels * TILE_CHANNELS + subgroupLane % 8u;
+  var weightIndex = (image * layer.weightTiles + tile) * layer.inChannels * 8u + subgroupLane % 8u;
   var channelStart = 0u;
-  for (var channel = 0u; channel < layer.inChannels; channel++) {
-    var values: array<f32, TILE_PIXELS>;
-    for (var p = 0u; p < TILE_PIXELS; p++) {
-      values[p] = f32(input[inIndex[p] + channelStart]);
-    }
-    for (var eighth = 0u; eighth < EIGHTHS; eighth++) {
-      let held = f32(weight[weightIndex + eighth * 8u]);
-      // A broadcast's lane must be a constant in the text, so this is a loop written out.
-      let weights = array<f32, 8>(
-        subgroupBroadcast(held, 0u), subgroupBroadcast(held, 1u), subgroupBroadcast(held, 2u),
-        subgroupBroadcast(held, 3u), subgroupBroadcast(held, 4u), subgroupBroadcast(held, 5u),
-        subgroupBroadcast(held, 6u), subgroupBroadcast(held, 7u));
-      for (var c = 0u; c < 8u; c++) {
-        for (var p = 0u; p < TILE_PIXELS; p++) {
-          sums[eighth * 8u + c][p] += weights[c] * values[p];
-        }
+  for (var channel = 0u; channel < layer.inChannels; channel += DEPTH) {
+    var values: array<array<f32, TILE_PIXELS>, DEPTH>;
+    var held: array<vec4f, DEPTH>;
+    for (var d = 0u; d < DEPTH; d++) {
+      held[d] = vec4f(weight[weightIndex + d * 8u]);
+      for (var p = 0u; p < TILE_PIXELS; p++) {
+        values[d][p] = f32(input[inIndex[p] + channelStart]);
       }
+      channelStart += layer.pixels;
     }
-    weightIndex += TILE_CHANNELS;
-    channelStart += layer.pixels;
+    weightIndex += DEPTH * 8u;
+    // A broadcast's lane must be a constant in the text, so this is a loop written out.
+    var weights: array<vec4f, DEPTH>;
+    for (var d = 0u; d < DEPTH; d++) { weights[d] = subgroupBroadcast(held[d], 0u); }
+    for (var p = 0u; p < TILE_PIXELS; p++) {
+      for (var d = 0u; d < DEPTH; d++) { sums[0][p] += weights[d] * values[d][p]; }
+    }
+    for (var d = 0u; d < DEPTH; d++) { weights[d] = subgroupBroadcast(held[d], 1u); }
+    for (var p = 0u; p < TILE_PIXELS; p++) {
+      for (var d = 0u; d < DEPTH; d++) { sums[1][p] += weights[d] * values[d][p]; }
+    }
+    for (var d = 0u; d < DEPTH; d++) { weights[d] = subgroupBroadcast(held[d], 2u); }
+    for (var p = 0u; p < TILE_PIXELS; p++) {
+      for (var d = 0u; d < DEPTH; d++) { sums[2][p] += weights[d] * values[d][p]; }
+    }
+    for (var d = 0u; d < DEPTH; d++) { weights[d] = subgroupBroadcast(held[d], 3u); }
+    for (var p = 0u; p < TILE_PIXELS; p++) {
+      for (var d = 0u; d < DEPTH; d++) { sums[3][p] += weights[d] * values[d][p]; }
+    }
+    for (var d = 0u; d < DEPTH; d++) { weights[d] = subgroupBroadcast(held[d], 4u); }
+    for (var p = 0u; p < TILE_PIXELS; p++) {
+      for (var d = 0u; d < DEPTH; d++) { sums[4][p] += weights[d] * values[d][p]; }
+    }
+    for (var d = 0u; d < DEPTH; d++) { weights[d] = subgroupBroadcast(held[d], 5u); }
+    for (var p = 0u; p < TILE_PIXELS; p++) {
+      for (var d = 0u; d < DEPTH; d++) { sums[5][p] += weights[d] * values[d][p]; }
+    }
+    for (var d = 0u; d < DEPTH; d++) { weights[d] = subgroupBroadcast(held[d], 6u); }
+    for (var p = 0u; p < TILE_PIXELS; p++) {
+      for (var d = 0u; d < DEPTH; d++) { sums[6][p] += weights[d] * values[d][p]; }
+    }
+    for (var d = 0u; d < DEPTH; d++) { weights[d] = subgroupBroadcast(held[d], 7u); }
+    for (var p = 0u; p < TILE_PIXELS; p++) {
+      for (var d = 0u; d < DEPTH; d++) { sums[7][p] += weights[d] * values[d][p]; }
+    }
   }
 
-  // The loop over channels is not unrolled and picks its sum by comparison: a store for each output of the tile would
+  // The loops over channels are not unrolled and pick their sums by comparison: a store for each output of the tile would
   // make the code, and its compilation, several times as long.
   var outIndex = layer.outOffset + image * layer.outStride + tile * TILE_CHANNELS * layer.pixels;
   let channelsLeft = min(TILE_CHANNELS, layer.outChannels - tile * TILE_CHANNELS);
-  for (var c = 0u; c < channelsLeft; c++) {
-    let channelBias = f32(bias[tile * TILE_CHANNELS + c]);
+  for (var c = 0u; c < channelsLeft; c += 4u) {
+    let channelBias = vec4f(bias[tile * 8u + c / 4u]);
+    var four: array<vec4f, TILE_PIXELS>;
     for (var p = 0u; p < TILE_PIXELS; p++) {
-      var value = sums[0][p];
-      for (var k = 1u; k < TILE_CHANNELS; k++) {
-        value = select(value, sums[k][p], c == k);
+      four[p] = sums[0][p];
+      for (var k = 1u; k < 8u; k++) {
+        four[p] = select(four[p], sums[k][p], c == 4u * k);
       }
-      value += channelBias;
+      four[p] += channelBias;
       if (relu) {
-        value = select(value, 0, value < 0);
-      }
-      let pixel = firstPixel + p * pixelTiles;
-      if (pixel < layer.pixels) {
-        output[outIndex + pixel] = Element(value);
+        four[p] = select(four[p], vec4f(0), four[p] < vec4f(0));
       }
     }
-    outIndex += layer.pixels;
+    let fourLeft = min(4u, channelsLeft - c);
+    for (var i = 0u; i < fourLeft; i++) {
+      for (var p = 0u; p < TILE_PIXELS; p++) {
+        let value = select(select(four[p].x, four[p].y, i == 1u), select(four[p].z, four[p].w, i == 3u), i > 1u);
+        let pixel = firstPixel + p * pixelTiles;
+        if (pixel < layer.pixels) {
+          output[outIndex + pixel] = Element(value);
+        }
+      }
+      outIndex += layer.pixels;
+    }
   }
 }

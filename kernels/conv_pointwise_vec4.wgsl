@@ -10,7 +10,7 @@
 // One thread holds TILE_CHANNELS × (4 · TILE_QUADS) outputs in registers. Its quads of pixels lie pixelTiles quads
 // apart, so that neighbouring threads read neighbouring quads and the same weights.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 const TILE_CHANNELS = 8u; // a multiple of 4
 const TILE_QUADS = 2u; // quads of pixels

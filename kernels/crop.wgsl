@@ -11,7 +11,7 @@
 // arithmetic, so that no rounding here can pick another pixel. 4 or 16 pixels are loaded for each that is stored; next to
 // the network's 1.6 G multiply-adds a crop that is nothing.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 override workgroupSize: u32 = 64u;
 

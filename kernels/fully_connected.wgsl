@@ -9,7 +9,7 @@
 // apart (neighbouring lanes read neighbouring weights, each weight once a tile of images), then add up in workgroup
 // memory by halves, always in the same order.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 const TILE_FEATURES = 4u;
 const TILE_IMAGES = 1u;

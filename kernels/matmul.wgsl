@@ -6,7 +6,7 @@
 // One thread computes TILE_ROWS × TILE_COLUMNS outputs in registers and loads TILE_ROWS + TILE_COLUMNS values for as many
 // products. Threads are numbered column tile first, then rows, then matrices: neighbours read the same rows of left.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 const TILE_ROWS = 4u;
 const TILE_COLUMNS = 4u;

@@ -8,7 +8,7 @@
 // One thread computes one output, threads numbered as the outputs lie in memory. The part of the window that meets
 // the input is worked out before the loops.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 override workgroupSize: u32 = 64u;
 override countPadding: bool;

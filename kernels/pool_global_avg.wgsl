@@ -6,7 +6,7 @@
 // One workgroup sums one feature map: its lanes take pixels workgroupSize apart, then add up in workgroup memory by
 // halves, always in the same order.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 override workgroupSize: u32 = 64u; // a power of 2
 

@@ -7,7 +7,7 @@
 // One workgroup computes one output: its lanes take elements workgroupSize apart, then join theirs in workgroup memory by
 // halves, always in the same order.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 override workgroupSize: u32 = 64u; // a power of 2
 override operation: u32;

@@ -6,7 +6,7 @@
 // One workgroup computes one row: its lanes take elements workgroupSize apart; the maximum and the sum are found in
 // workgroup memory by halves, always in the same order. The exponentials are computed twice rather than stored.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32: sums of a thousand exponentials
 
 override workgroupSize: u32 = 64u; // a power of 2
 override logarithm: bool;

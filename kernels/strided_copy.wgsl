@@ -7,6 +7,7 @@
 // Axes that lie as one for both have been joined, so that most copies walk two or three.
 
 alias Element = f32;
+alias Target = f32; // of the output
 
 override workgroupSize: u32 = 64u;
 
@@ -22,7 +23,7 @@ struct Layer {
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<Element>;
-@group(0) @binding(1) var<storage, read_write> output: array<Element>;
+@group(0) @binding(1) var<storage, read_write> output: array<Target>;
 @group(0) @binding(2) var<uniform> layer: Layer;
 
 @compute @workgroup_size(workgroupSize)
@@ -45,5 +46,5 @@ fn main(
     inIndex += index * layer.inStrides[axis / 4u][axis % 4u];
     outIndex += index * layer.outStrides[axis / 4u][axis % 4u];
   }
-  output[outIndex] = input[inIndex];
+  output[outIndex] = Target(input[inIndex]);
 }

@@ -1,7 +1,7 @@
 // Last of two steps of a convolution in parts of its depth (split-K): adds up the parts' sums, with bias and optional
 // ReLU.
 //
-// input   (parts, N, channels, pixels)
+// input   (parts, N, channels, pixels), always float32: parts may be far larger than their sum
 // bias    (channels)
 // output  (N, firstChannels, pixels), each image contiguous from outOffset + n · outStride
 // rest    (N, channels - firstChannels, pixels), from restOffset + n · restStride: see conv_gemm.wgsl
@@ -9,7 +9,7 @@
 // One thread makes one output, pixels fastest, and adds the parts in their order: so many loads for one store, all of
 // them side by side with the neighbours'.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 override workgroupSize: u32 = 64u;
 override relu: bool;
@@ -26,7 +26,7 @@ struct Layer {
   restStride: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> input: array<Element>;
+@group(0) @binding(0) var<storage, read_write> input: array<f32>;
 @group(0) @binding(1) var<storage, read> bias: array<Element>;
 @group(0) @binding(2) var<storage, read_write> rest: array<Element>;
 @group(0) @binding(3) var<storage, read_write> output: array<Element>;
@@ -46,7 +46,7 @@ fn main(
   let within = thread % (layer.channels * layer.pixels);
   var value = f32(bias[within / layer.pixels]);
   for (var part = 0u; part < layer.parts; part++) {
-    value += f32(input[part * layer.threadCount + thread]);
+    value += input[part * layer.threadCount + thread];
   }
   if (relu) {
     value = select(value, 0, value < 0);

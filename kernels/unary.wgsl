@@ -6,7 +6,7 @@
 //
 // One thread computes one element, threads numbered as the elements lie in memory.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 override workgroupSize: u32 = 64u;
 override operation: u32;

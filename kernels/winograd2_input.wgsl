@@ -2,12 +2,12 @@
 // (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; their points 0, ±1, ∞.)
 //
 // input   (N, channels, height, width), each image contiguous from inOffset + n · inStride
-// output  (16 frequencies, channels, tiles): Bᵀ d B for each 4×4 tile d of the input
+// output  (16 frequencies, channels, tiles): Bᵀ d B for each 4×4 tile d of the input, always float32
 //
 // A tile yields 2×2 outputs, so tiles overlap by 2. One thread transforms one tile of one channel, tiles fastest: 16
 // loads, additions and a few multiplications by small constants, 16 stores. What lies in the padding counts as zero.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 override workgroupSize: u32 = 64u;
 
@@ -27,7 +27,7 @@ struct Layer {
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<Element>;
-@group(0) @binding(1) var<storage, read_write> output: array<Element>;
+@group(0) @binding(1) var<storage, read_write> output: array<f32>;
 @group(0) @binding(2) var<uniform> layer: Layer;
 
 // Bᵀ times a column.
@@ -77,7 +77,7 @@ fn main(
     }
     let transformed = transform(column);
     for (var y = 0u; y < 4u; y++) {
-      output[thread + (y * 4u + u32(x)) * frequencyStride] = Element(transformed[y]);
+      output[thread + (y * 4u + u32(x)) * frequencyStride] = transformed[y];
     }
   }
 }

@@ -1,14 +1,14 @@
 // Winograd convolution F(4×4, 3×3), last of three steps: the products' tiles, transformed back, with bias and optional
 // ReLU. (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.)
 //
-// input   (36 frequencies, channels, tiles)
+// input   (36 frequencies, channels, tiles), always float32
 // bias    (the output's channels)
 // output  (N, the output's channels, height, width), each image contiguous from outOffset + n · outStride: Aᵀ m A for each tile m
 //
 // One thread transforms one tile of one channel, tiles fastest: 36 loads, up to 16 stores. A last tile that reaches past
 // the feature map is cut off there.
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 override workgroupSize: u32 = 64u;
 override relu: bool;
@@ -27,7 +27,7 @@ struct Layer {
   tiles: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> input: array<Element>;
+@group(0) @binding(0) var<storage, read_write> input: array<f32>;
 @group(0) @binding(1) var<storage, read> bias: array<Element>;
 @group(0) @binding(2) var<storage, read_write> output: array<Element>;
 @group(0) @binding(3) var<uniform> layer: Layer;
@@ -68,7 +68,7 @@ fn main(
   for (var y = 0u; y < 6u; y++) {
     var row: array<f32, 6>;
     for (var x = 0u; x < 6u; x++) {
-      row[x] = f32(input[thread + (y * 6u + x) * frequencyStride]);
+      row[x] = input[thread + (y * 6u + x) * frequencyStride];
     }
     rows[y] = transform(row);
   }

@@ -6,9 +6,10 @@ import { nodeIsNewEnough } from "./setup/node-version.mjs";
 async function test() {
   const { report } = await import("./setup/say.mjs");
   try {
-    const { ROOT, setUp } = await import("./setup/set-up.mjs");
+    const { ensureBrowser, ROOT, setUp } = await import("./setup/set-up.mjs");
     const { forwardSignals } = await import("./setup/command.mjs");
     await setUp();
+    await ensureBrowser();
     const vitest = [`${ROOT}node_modules/vitest/vitest.mjs`, "run", "--root", ROOT, ...process.argv.slice(2)];
     const child = spawn(process.execPath, vitest, { stdio: "inherit" });
     forwardSignals(child);

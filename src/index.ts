@@ -1,28 +1,45 @@
 /**
  * googlenet-wgsl: GoogLeNet on WebGPU, with hand-written WGSL kernels. Nothing here needs Node.js; what does (Dawn,
- * files, decoding pictures) is in `googlenet-wgsl/node`.
+ * files, decoding pictures) is in `googlenet-wgsl/node`, and the kernels' text is in `googlenet-wgsl/kernels`.
  *
  * @example
  * ```ts
- * import { googLeNet, inferShapesForBatch, labelOf, preprocess, Session, topK } from "googlenet-wgsl";
- * import { decodeImage, kernelsOnDisk, loadWeights, openGpu } from "googlenet-wgsl/node";
+ * import { labelOf, preprocess, Session, topK } from "googlenet-wgsl";
+ * import { kernels } from "googlenet-wgsl/kernels";
+ * import { decodeImage, openGpu, openModel } from "googlenet-wgsl/node";
  *
- * const graph = googLeNet();
- * const { parameters } = inferShapesForBatch(graph, 1);
- * const { weights } = await loadWeights("bvlc_googlenet.caffemodel", parameters);
+ * const model = await openModel("googlenet", { weights: "bvlc_googlenet.caffemodel" });
  * const { device } = await openGpu();
- * using session = await Session.create(graph, weights, { device, kernels: kernelsOnDisk });
+ * using session = await Session.create(model, { device, ownsDevice: true, kernels });
  *
  * const data = new Float32Array(3 * 224 * 224);
- * preprocess(await decodeImage("cat.jpg"), "squash256", data);
- * const { prob } = await session.run({ data: { shape: [1, 3, 224, 224], data } });
+ * preprocess(await decodeImage("photo.jpg"), "squash256", data);
+ * const { prob } = await session.run({ data });
  * for (const { class: index, probability } of topK(prob.data, 5)) console.log(probability, labelOf(index).name);
- * device.destroy();
  * ```
  */
 
-// What goes wrong: every failure is an EngineError with a code, a subject and a remedy.
-export { type Concern, EngineError, type ErrorCode } from "./errors.ts";
+// What goes wrong: every failure is an EngineError with a code, a subject and a remedy, and of its code's class.
+export {
+  AdapterError,
+  ArrayError,
+  BufferError,
+  CheckError,
+  type Concern,
+  DeviceLostError,
+  DownloadError,
+  EngineError,
+  type ErrorCode,
+  EvaluationError,
+  GpuError,
+  GraphError,
+  ModelError,
+  OutOfMemoryError,
+  PictureError,
+  UsageError,
+  WeightsError,
+  WriteError,
+} from "./errors.ts";
 
 // What is computed: the network as a graph, or a graph of one's own.
 export { googLeNet, type GoogLeNetOptions } from "./graph/googlenet.ts";
@@ -39,12 +56,28 @@ export {
   type ValueId,
 } from "./graph/graph.ts";
 export type { Op } from "./graph/ops.ts";
+export type * from "./graph/ops/attributes.ts";
+export type { Model } from "./graph/model.ts";
 export type { Shape, Tensor } from "./graph/tensor.ts";
 
 // How: the plan, which is plain data and needs no GPU.
 export { defaultLimits, type PlanLimits } from "./plan/limits.ts";
-export { type Plan, type PlannedValue, type Step, weightBytes } from "./plan/plan.ts";
+export type { Range } from "./plan/arena.ts";
+export { elementBytes, type Precision, PRECISIONS } from "./plan/precision.ts";
+export {
+  type Binding,
+  type PackedParameter,
+  type PackedTensors,
+  type ParameterLayout,
+  type Plan,
+  type PlannedValue,
+  type Step,
+  type Vec3,
+  type WinogradSize,
+  weightBytes,
+} from "./plan/plan.ts";
 export { largestBatch, planGraph, type PlanOptions } from "./plan/planner.ts";
+export { type Choices, type Decision, type PlanChoice, planKey } from "./plan/choices.ts";
 
 // Where: a session runs the graph on a device, the caller's or one that openDevice opens.
 export { adapterName, limitsOf, limitsOfAdapter, openDevice } from "./webgpu/device.ts";
@@ -62,12 +95,15 @@ export {
   type StreamOptions,
 } from "./webgpu/session.ts";
 
+// Which algorithms are fastest on a device: choices for a session's options.
+export { tune, type TunedNetwork, type TuneOptions, type Tuning } from "./tune/tune.ts";
+export { choicesOf, readVerdict, type Verdict } from "./tune/verdict.ts";
+
 // Pictures to probabilities: crops, ensembles, streams.
 export { DEFAULT_MEMORY } from "./classify/batches.ts";
 export type { Classification, Classified, Classifier, ClassifyOptions, Probabilities } from "./classify/classifier.ts";
 export { GpuClassifier, type GpuClassifierOptions } from "./classify/gpu.ts";
 export { ReferenceClassifier, type ReferenceClassifierOptions } from "./classify/reference.ts";
-export type { Model } from "./graph/model.ts";
 
 // The error over labelled pictures: evaluated, in shards that are joined, summed up, compared, drawn.
 export { compareEvaluations, type Comparison } from "./evaluate/compare.ts";
@@ -91,22 +127,31 @@ export {
   type BlobKind,
   type BlobVerdict,
   compareBlob,
+  float16Tolerances,
   type Tolerances,
   tolerances,
   tolerancesOf,
   widestTolerances,
+  widestTolerancesIn,
 } from "./verify/compare.ts";
 export { type Blobs, type Verification, verifyBlobs, webgpuBlobs, type WebgpuBlobsOptions } from "./verify/verify.ts";
 
 // Weights, and the files that hold them and other arrays: bytes in, tensors out.
 export { type Caffemodel, readCaffemodel } from "./formats/caffemodel.ts";
-export { writeCaffemodel } from "./formats/caffemodel-write.ts";
+export { type CaffemodelWriteOptions, writeCaffemodel } from "./formats/caffemodel-write.ts";
+export type { FloatType } from "./formats/floats.ts";
 export { readNpy, writeNpy } from "./formats/npy.ts";
 export { readSafetensors, type Safetensors, writeSafetensors } from "./formats/safetensors.ts";
 export type { Weights } from "./graph/weights.ts";
 export { checkWeights } from "./weights/check.ts";
+export { googLeNetModel } from "./weights/googlenet.ts";
 export { fingerprint, recogniseWeights } from "./weights/recognise.ts";
 export { seededWeights } from "./weights/seed.ts";
+
+// Models in files that other tools made.
+export { type LearnedBlobs, readCaffeNet } from "./formats/caffe/net.ts";
+export type { ModelOptions } from "./formats/model-file.ts";
+export { type ExternalFiles, type OnnxOptions, readOnnx } from "./formats/onnx/read.ts";
 
 // From a picture to the network's input, and from its output to names.
 export {

@@ -1,9 +1,10 @@
 /** Records as Markdown. */
 
 import { ENGINES } from "../../src/bench/engines.ts";
+import type { OwnFigures } from "../../src/bench/own-figures.ts";
 import type { BenchRecord } from "../../src/bench/record.ts";
 import type { MeasuredCase } from "../../src/bench/tournament.ts";
-import { imagesPerSecond, isTargetOf, standing, type Target, targets } from "./targets.ts";
+import { imagesPerSecond, type Standing, standingIn, type Target, targets } from "./targets.ts";
 
 export interface NamedRecord {
   /** The file's name in bench/results/. */
@@ -13,13 +14,74 @@ export interface NamedRecord {
 
 export function renderReport(records: readonly NamedRecord[]): string {
   const sections = records.map(renderRecord);
-  return [...sections, renderUnmeasured(records)].join("\n\n") + "\n";
+  return [renderTargets(records), ...sections, renderUnmeasured(records)].join("\n\n") + "\n";
+}
+
+/** Every target, with what the newest record that speaks of it says. */
+function renderTargets(records: readonly NamedRecord[]): string {
+  const standings = targets.map((target) =>
+    standingIn(
+      target,
+      records.map(({ record }) => record),
+    ),
+  );
+  const rows = standings.map((each) => [
+    each.target.title,
+    goal(each.target),
+    each.value === null ? "not measured" : `${shown(each.target, each.value)}${each.reached ? "" : " (missed)"}`,
+    each.against ? engineName(each.against) : "",
+    each.own?.adapter ?? "",
+    each.absence ?? (each.reached ? "" : boundOf(each)),
+  ]);
+  return ["## Targets", table(["target", "goal", "measured", "against", "on", "why, or what bounds it"], rows)].join(
+    "\n\n",
+  );
+}
+
+function goal(target: Target): string {
+  if ("atMost" in target) return `at most ${shown(target, target.atMost)}`;
+  return target.atLeast === 1 ? "no slower" : `${target.atLeast}× faster`;
+}
+
+function shown({ measure }: Target, value: number): string {
+  if (measure === "memory") return megabytes(value);
+  return measure === "encode" ? milliseconds(value) : `${value.toFixed(2)}×`;
+}
+
+/** What keeps this engine from a target that it misses, as far as the record tells. */
+function boundOf({ target, own }: Standing): string {
+  const figures = own?.own;
+  if (!own || !figures) return "";
+  const { steps, encodeMs, encodeUnsafeMs, peakBytes, defaultPeakBytes, gpu } = figures;
+  switch (target.measure) {
+    case "memory":
+      return peakBytes > defaultPeakBytes ? `the tuned plan's; ${megabytes(defaultPeakBytes)} as by default` : "";
+    case "encode":
+      return (
+        `${steps} dispatches, ${((1000 * encodeMs) / steps).toPrecision(2)} µs each with Dawn's validation, ` +
+        `${((1000 * encodeUnsafeMs) / steps).toPrecision(2)} µs without`
+      );
+    case "cold":
+      return `a warm run takes ${milliseconds(own.medianMs)} of the ${milliseconds(own.coldMs)}`;
+    case "time":
+    case "throughput":
+      return gpu ? `of a run of ${milliseconds(own.medianMs)}, ${rooflineText(gpu)}` : "";
+    default:
+      return target satisfies never;
+  }
+}
+
+function rooflineText({ gpuMs, leastMs, ceilings }: NonNullable<OwnFigures["gpu"]>): string {
+  return (
+    `its steps take ${milliseconds(gpuMs)} on the GPU, where the roofline ` +
+    `(${ceilings.gflops.toPrecision(3)} GFLOP/s, ${ceilings.gbps.toPrecision(3)} GB/s, measured) ` +
+    `allows ${milliseconds(leastMs)}`
+  );
 }
 
 function renderRecord({ name, record }: NamedRecord): string {
   const { environment, cases } = record;
   const { adapter, date, cpu, cores, os, version, commit, webgpu, node, weights, validation } = environment;
-  const standings = targets.filter((target) => isTargetOf(target, adapter)).map((target) => standing(target, record));
   const versions = Object.entries(Object.assign({}, ...cases.map((each) => each.versions)) as Record<string, string>)
     .map(([what, number]) => `${what} ${number}`)
     .join(", ");
@@ -38,20 +100,19 @@ function renderRecord({ name, record }: NamedRecord): string {
       cases.map(caseRow),
     ),
   ];
-  if (standings.length > 0) {
-    parts.push(
-      table(
-        ["target", "at least", "measured", "against"],
-        standings.map(({ target, ratio, against }) => [
-          target.title,
-          `${target.atLeast}×`,
-          ratio === null ? "not measured" : `${ratio.toFixed(2)}×${ratio < target.atLeast ? " (missed)" : ""}`,
-          against ? engineName(against) : "",
-        ]),
-      ),
-    );
-  }
+  const own = cases.flatMap((each) => (each.own ? [`- batch ${each.batch}: ${ownText(each.own)}`] : []));
+  if (own.length > 0) parts.push(["This engine alone:", own.join("\n")].join("\n\n"));
   return parts.join("\n\n");
+}
+
+function ownText({ tuned, steps, peakBytes, encodeMs, encodeUnsafeMs, gpu }: OwnFigures): string {
+  const parts = [
+    `${steps} dispatches${tuned ? ", as tuned" : ""}`,
+    `${megabytes(peakBytes)} of activations`,
+    `${milliseconds(encodeMs)} of the main thread to encode and submit (${milliseconds(encodeUnsafeMs)} without validation)`,
+  ];
+  if (gpu) parts.push(rooflineText(gpu));
+  return parts.join("; ");
 }
 
 function caseRow(each: MeasuredCase): string[] {
@@ -85,13 +146,7 @@ function renderUnmeasured(records: readonly NamedRecord[]): string {
     ).map((engine) => `${engine} on ${device}: not asked for`);
     return [...missing, ...failed, ...absent];
   });
-  const open = targets.filter((target) => !records.some(({ record }) => isMeasured(target, record)));
-  lines.push(...open.map(({ title }) => title));
   return ["## Not measured", lines.map((line) => `- ${line}`).join("\n") || "Nothing is missing."].join("\n\n");
-}
-
-function isMeasured(target: Target, record: BenchRecord): boolean {
-  return isTargetOf(target, record.environment.adapter) && standing(target, record).ratio !== null;
 }
 
 export function engineName({ engine, mode }: MeasuredCase): string {
@@ -102,9 +157,14 @@ function label(engine: string, mode: string | null): string {
   return mode === null ? engine : `${engine} (${mode})`;
 }
 
-/** `217 ms`, `1.27 s`. */
+/** `217 ms`, `1.27 s`, `0.31 ms`. */
 export function milliseconds(value: number): string {
   return value >= 999.5 ? `${(value / 1000).toPrecision(3)} s` : `${value.toPrecision(3)} ms`;
+}
+
+/** `4.82 MB` */
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toPrecision(3)} MB`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

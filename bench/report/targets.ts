@@ -1,20 +1,31 @@
-/** The ratios that the engine is meant to reach, and what a record says of them. */
+/** What the engine is meant to reach, and what a record says of it. */
 
 import type { EngineName } from "../../src/bench/engines.ts";
 import type { BenchRecord } from "../../src/bench/record.ts";
 import type { MeasuredCase } from "../../src/bench/tournament.ts";
 
-export interface Target {
+interface Case {
   readonly title: string;
   /** The devices that it speaks of. */
-  readonly device: "lavapipe" | "nvidia";
+  readonly device: "lavapipe" | "nvidia" | "any";
   readonly batch: number;
   readonly precision: MeasuredCase["precision"];
-  readonly peers: readonly EngineName[];
+}
+
+/** How many times faster than the fastest of some peers it should be. */
+interface RatioTarget extends Case {
   readonly measure: "time" | "throughput" | "cold";
-  /** How many times faster than the fastest of these peers. */
+  readonly peers: readonly EngineName[];
   readonly atLeast: number;
 }
+
+/** What it should need at most: milliseconds or bytes. */
+interface FigureTarget extends Case {
+  readonly measure: "encode" | "memory";
+  readonly atMost: number;
+}
+
+export type Target = RatioTarget | FigureTarget;
 
 const webgpu: readonly EngineName[] = ["onnxruntime-webgpu", "tfjs-webgpu"];
 const base = { batch: 1, precision: "f32", measure: "time" } as const;
@@ -37,6 +48,11 @@ export const targets: readonly Target[] = [
   },
   {
     ...base,
+    title: "NVIDIA, batch 1, float16 (right within 5e-3) against this engine's float32",
+    ...{ device: "nvidia", precision: "f16", peers: ["googlenet-wgsl"], atLeast: 1 },
+  },
+  {
+    ...base,
     title: "NVIDIA, batch 1, input in memory to probabilities in memory, against ONNX Runtime on WebGPU",
     ...{ device: "nvidia", peers: ["onnxruntime-webgpu"], atLeast: 3 },
   },
@@ -55,35 +71,86 @@ export const targets: readonly Target[] = [
     title: "NVIDIA, batch 64, images a second, float16, against PyTorch float16",
     ...{ device: "nvidia", batch: 64, precision: "f16", peers: ["pytorch-cuda"], measure: "throughput", atLeast: 1 },
   },
+  {
+    ...base,
+    title: "main-thread CPU time to encode and submit one inference",
+    ...{ device: "any", measure: "encode", atMost: 0.3 },
+  },
+  {
+    ...base,
+    title: "planned peak activation memory, batch 1, float32, scratch memory included",
+    ...{ device: "any", measure: "memory", atMost: 4.9e6 },
+  },
 ];
 
+/** How a record stands to a target. */
 export interface Standing {
   readonly target: Target;
-  /** How many times faster; null where it was not measured, or an output was wrong. */
-  readonly ratio: number | null;
-  /** The peer that it was held against. */
+  /** How many times faster, or how much it needs; null where it was not measured, or an output was wrong. */
+  readonly value: number | null;
+  readonly reached: boolean;
+  /** This engine's case, and the peer that it was held against. */
+  readonly own: MeasuredCase | null;
   readonly against: MeasuredCase | null;
+  /** Why it was not measured. */
+  readonly absence: string | null;
 }
 
 export function isTargetOf({ device }: Target, adapter: string | null): boolean {
+  if (device === "any") return true;
   return (device === "lavapipe" ? /llvmpipe|lavapipe/i : /nvidia|geforce|tesla|h100|h200/i).test(adapter ?? "");
 }
 
-/** How a record stands to a target: against the best of the peers whose output was right. */
-export function standing(target: Target, { cases }: BenchRecord): Standing {
-  const fitting = cases.filter(
-    (each) => each.batch === target.batch && each.precision === target.precision && each.checked,
+/** How the newest record that says something of it stands to a target; the newest comes last. */
+export function standingIn(target: Target, records: readonly BenchRecord[]): Standing {
+  const standings = records
+    .filter(({ environment }) => isTargetOf(target, environment.adapter))
+    .toSorted((a, b) => (a.environment.date < b.environment.date ? -1 : 1))
+    .map((record) => standing(target, record));
+  const device = { lavapipe: "lavapipe", nvidia: "an NVIDIA GPU", any: "any device" }[target.device];
+  return (
+    standings.findLast(({ value }) => value !== null) ??
+    standings.at(-1) ??
+    unmeasured(target, `there is no record of ${device}`)
   );
-  const own = fitting.find(({ engine }) => engine === "googlenet-wgsl");
-  const [against] = fitting
-    .filter(({ engine }) => target.peers.includes(engine))
+}
+
+/** Against the best of the peers whose output was right. */
+export function standing(target: Target, record: BenchRecord): Standing {
+  const { batch, precision } = target;
+  const cases = record.cases.filter((each) => each.batch === batch && each.precision === precision);
+  const own = cases.find(({ engine, mode }) => engine === "googlenet-wgsl" && mode === null);
+  if (!own) return unmeasured(target, `batch ${batch} in ${precision} was not run`);
+  if (!own.checked) return unmeasured(target, "this engine's output was wrong");
+  if ("atMost" in target) {
+    const value = (target.measure === "encode" ? own.own?.encodeMs : own.own?.peakBytes) ?? null;
+    if (value === null) return unmeasured(target, "the record is older than this figure");
+    return { target, value, reached: value <= target.atMost, own, against: null, absence: null };
+  }
+  const [against] = cases
+    .filter((each) => each !== own && each.checked && target.peers.includes(each.engine))
     .toSorted((a, b) => cost(a, target) - cost(b, target));
-  if (!own || !against) return { target, ratio: null, against: null };
-  return { target, ratio: cost(against, target) / cost(own, target), against };
+  if (!against) return unmeasured(target, absenceOf(target.peers, record));
+  const value = cost(against, target) / cost(own, target);
+  return { target, value, reached: value >= target.atLeast, own, against, absence: null };
+}
+
+function unmeasured(target: Target, absence: string): Standing {
+  return { target, value: null, reached: false, own: null, against: null, absence };
+}
+
+/** Why there is none of some peers. */
+function absenceOf(peers: readonly EngineName[], { environment, failures, cases }: BenchRecord): string {
+  const reasons = peers.map((peer) => {
+    const known = [...environment.missing, ...failures].find(({ engine }) => engine === peer);
+    const wrong = cases.some(({ engine, checked }) => engine === peer && !checked);
+    return `${peer}: ${known?.reason ?? (wrong ? "its output was wrong" : "not asked for")}`;
+  });
+  return reasons.join("; ");
 }
 
 /** What there should be little of. */
-function cost(each: MeasuredCase, { measure }: Target): number {
+function cost(each: MeasuredCase, { measure }: RatioTarget): number {
   if (measure === "cold") return each.coldMs;
   return measure === "time" ? each.medianMs : 1 / imagesPerSecond(each);
 }

@@ -25,16 +25,16 @@ results=${RESULTS:?a folder for the results, on a disk that all nodes see}
 deploy=${DEPLOY:-${SLURM_SUBMIT_DIR:-.}/deploy}
 
 mkdir -p "$results"
-srun "$deploy/evaluate-shard.sh" "$SLURM_ARRAY_TASK_ID/$shards" "$pictures" "$results" "$@" &
-step=$!
+# Not by srun: the task is this very process on this very node, and srun would hand on signals that it is not meant to.
+"$deploy/evaluate-shard.sh" "$SLURM_ARRAY_TASK_ID/$shards" "$pictures" "$results" "$@" &
+shard=$!
 
 requeue() {
   echo "time is nearly over: stopping, and going on in another turn" >&2
-  # srun hands this signal on; at TERM it kills what it runs.
-  kill -USR1 "$step" 2>/dev/null || true
-  wait "$step" || true
+  kill -TERM "$shard" 2>/dev/null || true
+  wait "$shard" || true
   scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
   exit 0
 }
 trap requeue USR1
-wait "$step"
+wait "$shard"

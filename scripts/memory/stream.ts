@@ -45,12 +45,22 @@ class Stub implements Classifier<Sampling> {
 
 async function open(): Promise<OpenClassifier> {
   if (engineName === "stub") {
-    return { classifier: new Stub(), backend: "cpu", adapter: "stub", [Symbol.dispose]: () => undefined };
+    return {
+      classifier: new Stub(),
+      backend: "cpu",
+      adapter: "stub",
+      precision: "f32",
+      [Symbol.dispose]: () => undefined,
+    };
   }
   const graph = googLeNet();
   const weights = seededWeights(inferShapesForBatch(graph, 1).parameters, 1);
   const backend = engineName === "cpu" ? "cpu" : "webgpu";
-  return openClassifier([{ graph, weights }], { protocol: "squash256", backend, batch: 8, pictures: total }, context);
+  return openClassifier(
+    [{ graph, weights }],
+    { protocol: "squash256", backend, precision: "f32", batch: 8, pictures: total },
+    context,
+  );
 }
 
 /**

@@ -1,13 +1,14 @@
 /**
- * All that a fresh machine needs before a command runs: the npm dependencies, and a WebGPU adapter. Each step looks
- * first whether there is anything to do; where there is not, nothing is said and nothing is written.
+ * All that a fresh machine needs before a command runs: the npm dependencies, and a WebGPU adapter; and a browser, before
+ * tests. Each step looks first whether there is anything to do; where there is not, nothing is said and nothing is written.
  */
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { DRIVER_VARIABLES, probeAdapter, recall, remember } from "./adapter.mjs";
 import { dependenciesProblem, installDependencies } from "./dependencies.mjs";
-import { DRIVER_PACKAGES, driverRecipe, readOsRelease } from "./distribution.mjs";
-import { commandsToType, installDriver, planInstallation, rootPrefix } from "./driver.mjs";
+import { findBrowser } from "./browser.mjs";
+import { browserRecipe, driverRecipe, readOsRelease } from "./distribution.mjs";
+import { commandsToType, installPackages, planInstallation, rootPrefix } from "./packages.mjs";
 import { acquireLock } from "./lock.mjs";
 import { say } from "./say.mjs";
 
@@ -79,23 +80,21 @@ async function makeAdapter(os) {
     return null;
   }
   const recipe = driverRecipe(os);
-  const codename = os["DEBIAN_CODENAME"] ?? os["VERSION_CODENAME"] ?? "";
-  const installation = recipe.kind === "apt" ? await planInstallation(recipe, codename) : null;
-  const prefix = await rootPrefix();
-  const hindrance = whyNotInstall(recipe.kind, installation !== null, prefix !== null);
-  if (hindrance !== null || installation === null || prefix === null) {
-    say(`no WebGPU adapter, and ${hindrance}. For a software Vulkan driver:`);
-    sayCommands(recipe, installation);
+  const way = await wayToInstall(recipe, os);
+  if ("hindrance" in way) {
+    say(`no WebGPU adapter, and ${way.hindrance}. For a software Vulkan driver:`);
+    sayCommands(recipe, way.installation);
     say("going on without a GPU");
     return null;
   }
+  const { installation, prefix } = way;
   return alone(async () => {
     // Whoever held the lock before may have installed it.
     const before = await probeAdapter();
     if (before.adapter !== null) return keepAdapter(before.adapter, true);
     const from = installation.suite === null ? "" : ` from ${installation.suite} at ${installation.site}`;
-    say(`no WebGPU adapter: installing a software Vulkan driver (${DRIVER_PACKAGES.join(", ")}${from})`);
-    if (!(await installDriver(installation, prefix))) {
+    say(`no WebGPU adapter: installing a software Vulkan driver (${recipe.packages.join(", ")}${from})`);
+    if (!(await installPackages(installation, prefix, recipe.packages))) {
       say("the driver could not be installed; going on without a GPU. To do it by hand:");
       sayCommands(recipe, installation);
       return null;
@@ -111,10 +110,71 @@ async function makeAdapter(os) {
 }
 
 /**
+ * A Chromium for the tests of pages: installs one where there is none, or says how. Without it these tests are left out.
+ *
+ * @param {Record<string, string>} [os] fields of os-release
+ * @param {() => string | undefined} [find]
+ * @returns {Promise<string | null>} the browser's program
+ */
+export async function ensureBrowser(os = readOsRelease(), find = findBrowser) {
+  const found = find();
+  if (found !== undefined) return found;
+  const recipe = browserRecipe(os);
+  const way = await wayToInstall(recipe, os);
+  if ("hindrance" in way) {
+    say(`no browser for the tests of pages, and ${way.hindrance}. For one:`);
+    sayCommands(recipe, way.installation);
+    say("going on without these tests");
+    return null;
+  }
+  const { installation, prefix } = way;
+  return alone(async () => {
+    // Whoever held the lock before may have installed it.
+    const before = find();
+    if (before !== undefined) return before;
+    say(`no browser for the tests of pages: installing one (${recipe.packages.join(", ")})`);
+    const installed = await installPackages(installation, prefix, recipe.packages);
+    const browser = find();
+    if (browser !== undefined) {
+      say(`browser: ${browser}`);
+      return browser;
+    }
+    say(
+      installed
+        ? "the browser is installed, but not on the PATH; going on without the tests of pages"
+        : "the browser could not be installed; going on without the tests of pages. To do it by hand:",
+    );
+    if (!installed) sayCommands(recipe, installation);
+    return null;
+  });
+}
+
+/**
+ * How packages get onto this machine, or why not by set-up.
+ *
+ * @param {import("./distribution.mjs").Recipe} recipe
+ * @param {Record<string, string>} os
+ * @returns {Promise<
+ *   | { installation: import("./packages.mjs").Installation, prefix: readonly string[] }
+ *   | { hindrance: string, installation: import("./packages.mjs").Installation | null }
+ * >}
+ */
+async function wayToInstall(recipe, os) {
+  const codename = os["DEBIAN_CODENAME"] ?? os["VERSION_CODENAME"] ?? "";
+  const installation = recipe.kind === "apt" ? await planInstallation(recipe, codename) : null;
+  const prefix = await rootPrefix();
+  const hindrance = whyNotInstall(recipe.kind, installation !== null, prefix !== null);
+  if (hindrance !== null || installation === null || prefix === null) {
+    return { hindrance: hindrance ?? "there is no way to install it", installation };
+  }
+  return { installation, prefix };
+}
+
+/**
  * Bare lines, so that they can be copied.
  *
  * @param {import("./distribution.mjs").Recipe} recipe
- * @param {import("./driver.mjs").Installation | null} installation
+ * @param {import("./packages.mjs").Installation | null} installation
  */
 function sayCommands(recipe, installation) {
   for (const command of commandsToType(recipe, installation)) process.stderr.write(`    ${command}\n`);
@@ -124,11 +184,11 @@ function sayCommands(recipe, installation) {
  * @param {"apt" | "other"} kind
  * @param {boolean} mirrorKnown
  * @param {boolean} privileged
- * @returns {string | null} why set-up does not install the driver itself
+ * @returns {string | null} why set-up does not install the packages itself
  */
 function whyNotInstall(kind, mirrorKnown, privileged) {
-  if (process.platform !== "linux") return "set-up can install a driver only on Linux";
-  if (kind === "other") return "set-up can install a driver only on Debian 12, Ubuntu 22.04, and newer";
+  if (process.platform !== "linux") return "set-up can install one only on Linux";
+  if (kind === "other") return "set-up cannot install one on this system";
   if (process.env[NO_SYSTEM_PACKAGES] === "1") return `${NO_SYSTEM_PACKAGES}=1 forbids installing one`;
   if (!privileged) return "this user may not install one (neither root, nor sudo without a password)";
   if (!mirrorKnown) return "apt's sources name no mirror of Debian";

@@ -12,7 +12,7 @@ import type { Precision, Settings } from "./job.ts";
 export interface Contestant {
   readonly engine: EngineName;
   readonly backend: "webgpu" | "cpu" | "cuda";
-  /** PyTorch's way of running: eager, compiled, cuda-graph; null for the others. */
+  /** PyTorch's way of running: eager, compiled, cuda-graph; this engine in `float32` beside float16; else null. */
   readonly mode: string | null;
   readonly program: string;
   readonly argv: readonly string[];
@@ -43,11 +43,13 @@ const PROBE_MILLISECONDS = 120_000;
  * This engine, and those of the named peers that this machine has.
  *
  * @param worker the script that workers of JavaScript engines run
+ * @param own this engine's settings
  */
 export async function findContestants(
   names: readonly EngineName[],
   precision: Precision,
   worker: string,
+  own: readonly Settings[] = [{}],
 ): Promise<Field> {
   const contestants: Contestant[] = [];
   const missing: MissingEngine[] = [];
@@ -55,7 +57,12 @@ export async function findContestants(
   for (const engine of ENGINES) {
     if (engine === "googlenet-wgsl") {
       const module = new URL("own-engine.js", pathToFileURL(worker)).href;
-      contestants.push({ ...javascript, engine, backend: "webgpu", module, variants: [{}] });
+      contestants.push({ ...javascript, engine, backend: "webgpu", module, variants: own });
+      // What half the precision is good for shows beside the whole.
+      if (precision === "f16") {
+        const variants = own.map((settings) => ({ ...settings, precision: "f32" }));
+        contestants.push({ ...javascript, engine, backend: "webgpu", module, mode: "float32", variants });
+      }
     } else if (names.includes(engine)) {
       if (engine === "pytorch-cuda") {
         const absence = await pytorchAbsence();

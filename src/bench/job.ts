@@ -4,7 +4,9 @@
  * (PyTorch) speak the same words.
  */
 
-export type Precision = "f32" | "f16";
+import type { Precision } from "../plan/precision.ts";
+
+export type { Precision } from "../plan/precision.ts";
 
 /** A peer's own settings, as its documentation names them. */
 export type Settings = Readonly<Record<string, string | number | boolean>>;

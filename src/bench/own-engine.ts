@@ -6,14 +6,21 @@ import type { Tensor } from "../graph/tensor.ts";
 import { openGpu } from "../node/dawn.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
 import { dependencyVersion, googlenetVersion } from "../node/package.ts";
+import { loadTuning } from "../node/tuning-file.ts";
 import { loadWeights } from "../node/weights-file.ts";
+import { choicesOf } from "../tune/verdict.ts";
 import { Session } from "../webgpu/session.ts";
-import type { Job, OpenEngine } from "./job.ts";
+import type { Job, OpenEngine, Precision } from "./job.ts";
 
 /** Batches that are under way at once when throughput is measured. */
 const IN_FLIGHT = 4;
 
-export async function open({ batch, adapter, unsafe, files }: Job): Promise<OpenEngine> {
+/**
+ * Settings: `tuning`, the folder of the tuner's verdicts (planned by default without); `precision`, another than the
+ * job's.
+ */
+export async function open({ settings, batch, adapter, unsafe, files, ...job }: Job): Promise<OpenEngine> {
+  const precision = (settings["precision"] as Precision | undefined) ?? job.precision;
   const graph = googLeNet();
   // Weights are read while Dawn starts. Should that fail first, it is heard of below.
   const loading = loadWeights(files.weights, inferShapesForBatch(graph, 1).parameters);
@@ -21,8 +28,17 @@ export async function open({ batch, adapter, unsafe, files }: Job): Promise<Open
   const gpu = await openGpu({ unsafe, ...(adapter === null ? {} : { adapter }) });
   let session: Session;
   try {
+    const { tuning } = settings as { tuning?: string };
+    const kept = tuning === undefined ? null : await loadTuning(gpu.adapter.info, tuning);
+    const choices = kept && "verdict" in kept ? { choices: choicesOf(kept.verdict) } : {};
     const { weights } = await loading;
-    session = await Session.create(graph, weights, { device: gpu.device, kernels: kernelsOnDisk, batch });
+    session = await Session.create(graph, weights, {
+      device: gpu.device,
+      kernels: kernelsOnDisk,
+      batch,
+      precision,
+      ...choices,
+    });
   } catch (error) {
     gpu.device.destroy();
     throw error;

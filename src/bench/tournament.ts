@@ -7,14 +7,19 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Contestant } from "./contestants.ts";
 import type { Job, JobFiles, Precision, Report, Settings } from "./job.ts";
+import type { OwnFigures } from "./own-figures.ts";
 import { runWorker, WorkerFailure, type WorkerResult } from "./run-worker.ts";
-import { median, quantile } from "./statistics.ts";
+import { median, quantile } from "../tune/statistics.ts";
+import { float16Tolerances, widestTolerances } from "../verify/compare.ts";
 
 /**
  * The largest difference of a probability from the reference that passes, for all engines alike: what fast
- * convolution algorithms may cost.
+ * convolution algorithms, or float16, may cost.
  */
-export const PEER_TOLERANCE: Readonly<Record<Precision, number>> = { f32: 5e-6, f16: 5e-3 };
+export const PEER_TOLERANCE: Readonly<Record<Precision, number>> = {
+  f32: widestTolerances.probability,
+  f16: float16Tolerances.probability,
+};
 
 export interface TournamentOptions {
   /** For jobs' files; exists. */
@@ -74,6 +79,8 @@ export interface MeasuredCase {
   /** Untimed runs of every round, the first among them. */
   readonly warmups: number;
   readonly roundMediansMs: readonly number[];
+  /** Of this engine alone, measured after the rounds. */
+  readonly own?: OwnFigures;
 }
 
 export interface Failure {

@@ -26,6 +26,7 @@ export interface Classified<Item> {
   readonly classification: Classification | undefined;
 }
 
+/** How a stream of pictures is followed and given up. */
 export interface ClassifyOptions {
   /** Gives the stream up: it throws the signal's reason. */
   readonly signal?: AbortSignal;

@@ -22,6 +22,7 @@ import { limitsOf } from "../webgpu/device.ts";
 import { guarded } from "../webgpu/errors.ts";
 import type { KernelSource } from "../webgpu/kernel_source.ts";
 import { fateOf } from "../webgpu/loss.ts";
+import { checkDevice, checkKernels, checkOptions } from "../webgpu/options.ts";
 import { Patience } from "../webgpu/patience.ts";
 import type { CompileProgress } from "../webgpu/program.ts";
 import { Session } from "../webgpu/session.ts";
@@ -35,6 +36,7 @@ import { MeanProbabilities, meanOf } from "./mean.ts";
 /** Groups of pictures under way: one is computed while the next is uploaded. */
 const underWay = 2;
 
+/** Where and how pictures are classified. */
 export interface GpuClassifierOptions extends PlanOptions {
   /** It stays the caller's. */
   readonly device: GPUDevice;
@@ -77,6 +79,7 @@ interface Buffers {
   readonly results: GPUBuffer;
 }
 
+/** Classifies pictures by crops and ensembles on the GPU. */
 export class GpuClassifier implements Classifier<Sampling> {
   readonly crops: number;
   /** Crops that are computed at once. */
@@ -124,11 +127,13 @@ export class GpuClassifier implements Classifier<Sampling> {
    *
    * @example
    * ```ts
-   * using classifier = await GpuClassifier.create([{ graph: googLeNet(), weights }], {
-   *   device,
-   *   kernels,
-   *   protocol: "crops144",
-   * });
+   * import { GpuClassifier, topK } from "googlenet-wgsl";
+   * import { kernels } from "googlenet-wgsl/kernels";
+   * import { decodeImage, openGpu, openModel } from "googlenet-wgsl/node";
+   *
+   * const { device } = await openGpu();
+   * const models = [await openModel("googlenet")];
+   * using classifier = await GpuClassifier.create(models, { device, kernels, protocol: "crops144" });
    * const picture = classifier.prepare(await decodeImage("cat.jpg"));
    * for await (const { classification } of classifier.classify([picture], (each) => each)) {
    *   console.log(topK(classification!.probabilities.prob, 5));
@@ -136,6 +141,9 @@ export class GpuClassifier implements Classifier<Sampling> {
    * ```
    */
   static async create(models: readonly Model[], options: GpuClassifierOptions): Promise<GpuClassifier> {
+    checkOptions(options, { batch: "count", memory: "count", onProgress: "callback", pictures: "count" });
+    checkDevice(options.device, "give a GPUDevice");
+    checkKernels(options.kernels);
     const { device, kernels, protocol = "squash256", batch: wanted = Infinity, memory = DEFAULT_MEMORY } = options;
     const { pictures = Infinity, limits = limitsOf(device), onProgress, ...plan } = options;
     const { side } = inputOf(models);
@@ -194,8 +202,11 @@ export class GpuClassifier implements Classifier<Sampling> {
   async *classify<Item>(
     items: AsyncIterable<Item> | Iterable<Item>,
     preparedOf: (item: Item) => Sampling | undefined,
-    { signal, onProgress }: ClassifyOptions = {},
+    options: ClassifyOptions = {},
   ): AsyncGenerator<Classified<Item>, void, undefined> {
+    checkOptions(options, { onProgress: "callback", signal: "signal" });
+    const { signal, onProgress } = options;
+    if (this.disposed) throw classifierDisposed();
     if (this.busy) throw new EngineError("usage", "classifier", "it has a stream under way", "wait for its end");
     this.busy = true;
     try {
@@ -213,6 +224,7 @@ export class GpuClassifier implements Classifier<Sampling> {
     for (const buffer of [this.buffers.crops, this.buffers.results, ...this.idle.splice(0)]) buffer.destroy();
   }
 
+  /** As `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -402,8 +414,12 @@ export class GpuClassifier implements Classifier<Sampling> {
     await Promise.resolve();
     const lost = fateOf(this.device).lost;
     if (lost) return lost;
-    return this.disposed ? new EngineError("device-lost", "classifier", "it was disposed of", "make a new one") : error;
+    return this.disposed ? classifierDisposed() : error;
   }
+}
+
+function classifierDisposed(): EngineError {
+  return new EngineError("device-lost", "classifier", "it was disposed of", "make a new one");
 }
 
 function outputsOf({ graph }: Model): ModelOutputs {

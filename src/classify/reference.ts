@@ -9,11 +9,13 @@ import type { Classification, Classified, Classifier, ClassifyOptions, Probabili
 import { inputOf } from "./input.ts";
 import { MeanProbabilities, meanOf } from "./mean.ts";
 
+/** How pictures are looked at. */
 export interface ReferenceClassifierOptions {
   /** How pictures are looked at; `squash256` unless given. */
   readonly protocol?: Protocol;
 }
 
+/** Classifies pictures on the CPU, slowly: what the GPU is held against. */
 export class ReferenceClassifier implements Classifier<RgbImage> {
   readonly crops: number;
   readonly picturesTogether = 1;

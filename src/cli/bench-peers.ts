@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { findContestants, type MissingEngine } from "../bench/contestants.ts";
 import type { EngineName } from "../bench/engines.ts";
 import { type KnownImage, writeJobFiles } from "../bench/job-files.ts";
-import type { Precision } from "../bench/job.ts";
+import type { Precision, Settings } from "../bench/job.ts";
+import { measureOwn, type OwnFigures } from "../bench/own-figures.ts";
 import { type BenchRecord, saveRecord } from "../bench/record.ts";
 import { type Failure, type MeasuredCase, PEER_TOLERANCE, runTournament } from "../bench/tournament.ts";
 import { workerScript } from "../bench/worker-script.ts";
@@ -14,11 +15,13 @@ import { EngineError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Weights } from "../graph/weights.ts";
 import { findAdapters } from "../node/adapters.ts";
-import { isNamedLike } from "../node/dawn.ts";
+import { isNamedLike, openAdapter } from "../node/dawn.ts";
 import { describeEnvironment } from "../node/environment.ts";
+import { tuningFolder } from "../node/tuning-file.ts";
 import type { Context } from "./context.ts";
 import { formatTable, formatTime, significant } from "./format.ts";
 import { exitStatus } from "./report.ts";
+import { findTuned, sayTuned, type Tuned } from "./tuning.ts";
 
 export interface PeersOptions {
   readonly peers: readonly EngineName[];
@@ -30,6 +33,8 @@ export interface PeersOptions {
   readonly warmups: number;
   readonly runs: number;
   readonly seconds: number;
+  /** The folder of the tuner's verdicts; false for none. */
+  readonly tuning: string | false | undefined;
   /** Where the record goes as one JSON document: a file, or bench/results/ under a name of its own. */
   readonly save: string | true | undefined;
 }
@@ -45,7 +50,8 @@ export async function benchPeers(network: Network, options: PeersOptions, contex
   const { terminal, signal } = context;
   const { batches, precision } = options;
   const worker = await workerScript(() => terminal.note("compiling into dist/: workers run compiled code"));
-  const { contestants, missing } = await findContestants(options.peers, precision, worker);
+  const { tuned, variants } = await ownSettings(network.graph, options, context);
+  const { contestants, missing } = await findContestants(options.peers, precision, worker, variants);
   for (const each of missing) terminal.note(missingLine(each));
   const adapter = await onlyAdapter(options.adapter);
   if (adapter === null && options.peers.includes("onnxruntime-webgpu")) {
@@ -80,10 +86,13 @@ export async function benchPeers(network: Network, options: PeersOptions, contex
       bar.stop();
       for (const failure of result.failures) terminal.note(failureLine(failure));
       failures.push(...result.failures);
-      const measured = result.cases.map((each) => ({
-        ...each,
-        adapter: each.adapter ?? (each.backend === "cpu" ? environment.cpu : adapter),
-      }));
+      const measured: MeasuredCase[] = [];
+      for (const each of result.cases) {
+        const named = { ...each, adapter: each.adapter ?? (each.backend === "cpu" ? environment.cpu : adapter) };
+        const isOwn = each.engine === "googlenet-wgsl" && each.mode === null;
+        if (isOwn) terminal.note(`batch ${batch}: memory, CPU time and roofline of this engine`);
+        measured.push(isOwn ? { ...named, own: await ownFigures(network, tuned, each, options, signal) } : named);
+      }
       cases.push(...measured);
       if (terminal.json) for (const each of measured) await terminal.printJson(each);
     }
@@ -95,6 +104,31 @@ export async function benchPeers(network: Network, options: PeersOptions, contex
   if (!terminal.json) await print(record, context);
   checkOwn(cases, batches);
   return exitStatus.done;
+}
+
+/** How this engine may run: as tuned, where one of the batches was tuned for this device, and by default. */
+async function ownSettings(
+  graph: Graph,
+  { adapter, batches, precision, tuning }: PeersOptions,
+  { terminal }: Context,
+): Promise<{ tuned: Tuned | undefined; variants: readonly Settings[] }> {
+  const { info } = await openAdapter(adapter === undefined ? {} : { adapter });
+  const tuned = await findTuned(info, tuning, terminal);
+  const fits = batches.filter((batch) => sayTuned(tuned, graph, batch, precision, terminal)).length > 0;
+  return fits && tuning !== false
+    ? { tuned, variants: [{ tuning: tuningFolder(tuning) }, {}] }
+    : { tuned: undefined, variants: [{}] };
+}
+
+function ownFigures(
+  { graph, weights }: Network,
+  tuned: Tuned | undefined,
+  { batch, settings }: MeasuredCase,
+  { adapter, precision }: PeersOptions,
+  signal: AbortSignal,
+): Promise<OwnFigures> {
+  const choices = settings["tuning"] === undefined ? undefined : tuned?.choices;
+  return measureOwn({ graph, weights }, { batch, precision, adapter, choices, signal });
 }
 
 /** The adapter that every engine must get, since there is no other; null where there are several. */

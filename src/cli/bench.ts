@@ -1,8 +1,9 @@
 /** `bench`: how long inference takes, of outputs that were checked. */
 
 import type { EngineName } from "../bench/engines.ts";
+import { encodeTimes } from "../bench/encode-time.ts";
 import type { KnownImage } from "../bench/job-files.ts";
-import { median, quantile } from "../bench/statistics.ts";
+import { median, quantile } from "../tune/statistics.ts";
 import { runReference } from "../cpu/reference.ts";
 import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
@@ -10,10 +11,10 @@ import { type Graph, inferShapesForBatch } from "../graph/graph.ts";
 import { elementCount, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import { describeEnvironment } from "../node/environment.ts";
-import { widestTolerances } from "../verify/compare.ts";
+import { widestTolerancesIn } from "../verify/compare.ts";
 import type { Context } from "./context.ts";
 import { type Engine, openEngine, type Tensors } from "./engine.ts";
-import { formatTable, formatTime, significant } from "./format.ts";
+import { formatBytes, formatTable, formatTime, significant } from "./format.ts";
 import { batchOf, pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
@@ -44,7 +45,7 @@ interface Case {
   readonly engine: "googlenet-wgsl";
   readonly backend: Engine["backend"];
   readonly adapter: string;
-  readonly precision: "f32";
+  readonly precision: Engine["precision"];
   readonly batch: number;
   readonly medianMs: number;
   readonly minMs: number;
@@ -57,6 +58,14 @@ interface Case {
   readonly maxAbsError: number;
   readonly runs: number;
   readonly warmups: number;
+  /** Whether it ran as it was tuned for this device. */
+  readonly tuned: boolean;
+  /** Dispatches, and bytes of activations and scratch memory; null for the reference, which plans nothing. */
+  readonly steps: number | null;
+  readonly peakBytes: number | null;
+  /** Main-thread CPU time of recording and submitting an inference, with Dawn's validation and without. */
+  readonly encodeMs: number | null;
+  readonly encodeUnsafeMs: number | null;
 }
 
 export async function bench(options: BenchOptions, context: Context): Promise<number> {
@@ -78,10 +87,10 @@ export async function bench(options: BenchOptions, context: Context): Promise<nu
   if (peers) {
     const images = imagesOf(batchOf(picture, distinct), await expected());
     const { benchPeers } = await import("./bench-peers.ts");
-    const { adapter, unsafe = false, rounds = USUAL_ROUNDS, save } = options;
+    const { adapter, precision, unsafe = false, rounds = USUAL_ROUNDS, save, tuning } = options;
     return benchPeers(
       { graph, weights, weightsName, images },
-      { ...amounts(options, "webgpu"), peers, batches, precision: "f32", adapter, unsafe, rounds, save },
+      { ...amounts(options, "webgpu"), peers, batches, precision, adapter, unsafe, rounds, save, tuning },
       context,
     );
   }
@@ -97,15 +106,19 @@ export async function bench(options: BenchOptions, context: Context): Promise<nu
   if (!terminal.json) {
     await terminal.print(`${table(cases)}\n`);
     await terminal.print("cold: from no device to the first probabilities (device, plan, kernels, weights, one run)");
+    await terminal.print(
+      "encode: the main thread's CPU time to record and submit a run; peak: planned activation memory",
+    );
   }
   if (backend === "cpu") terminal.note("not checked: the CPU reference is what the others are checked against");
   // What is not a number is wrong as well.
-  const wrong = cases.find(({ maxAbsError }) => !(maxAbsError <= widestTolerances.probability));
+  const { probability: tolerance } = widestTolerancesIn(options.precision);
+  const wrong = cases.find(({ maxAbsError }) => !(maxAbsError <= tolerance));
   if (wrong) {
     throw new EngineError(
       "check",
       `batch ${wrong.batch}`,
-      `its probabilities are off by ${significant(wrong.maxAbsError, 2)} (tolerance ${widestTolerances.probability})`,
+      `its probabilities are off by ${significant(wrong.maxAbsError, 2)} (tolerance ${tolerance})`,
       "see `googlenet verify` for where; times of wrong results mean nothing",
     );
   }
@@ -154,12 +167,12 @@ async function measure(
   options: BenchOptions,
   context: Context,
 ): Promise<Case> {
-  const { backend = "webgpu", adapter, unsafe = false } = options;
+  const { backend = "webgpu", adapter, precision, unsafe = false, tuning } = options;
   const { warmups, runs: mostRuns, seconds } = amounts(options, backend);
   const mostMilliseconds = 1000 * seconds;
   const batch = data.shape[0];
   const coldStart = performance.now();
-  using engine = await openEngine(graph, weights, { backend, adapter, unsafe, batch }, context);
+  using engine = await openEngine(graph, weights, { backend, adapter, precision, unsafe, batch, tuning }, context);
   let outputs = await engine.run({ data });
   const coldMs = performance.now() - coldStart;
   const expected = await reference();
@@ -179,11 +192,15 @@ async function measure(
   }
   bar.stop();
   const medianMs = median(times);
+  const { planned } = engine;
+  const { signal } = context;
+  const encoding =
+    planned && (await encodeTimes({ graph, weights }, { ...planned, batch, precision, adapter, signal }));
   return {
     engine: "googlenet-wgsl",
     backend: engine.backend,
     adapter: engine.adapter,
-    precision: "f32",
+    precision: engine.precision,
     batch,
     medianMs,
     minMs: Math.min(...times),
@@ -191,10 +208,15 @@ async function measure(
     imagesPerSecond: (1000 * batch) / medianMs,
     coldMs,
     // The reference beside itself proves nothing.
-    checked: engine.backend !== "cpu" && maxAbsError <= widestTolerances.probability,
+    checked: engine.backend !== "cpu" && maxAbsError <= widestTolerancesIn(engine.precision).probability,
     maxAbsError,
     runs: times.length,
     warmups,
+    tuned: engine.tuned,
+    steps: planned?.plan.steps.length ?? null,
+    peakBytes: planned?.plan.arenaBytes ?? null,
+    encodeMs: encoding?.encodeMs ?? null,
+    encodeUnsafeMs: encoding?.encodeUnsafeMs ?? null,
   };
 }
 
@@ -257,16 +279,33 @@ async function printEnvironment(
 }
 
 function table(cases: readonly Case[]): string {
-  const head = ["backend", "batch", "median", "min", "p95", "images/s", "cold", "runs", "max error", "checked"];
-  const align = ["left", ...head.slice(1, -1).map(() => "right" as const)] as const;
+  const head = [
+    "backend",
+    "precision",
+    "batch",
+    "median",
+    "min",
+    "p95",
+    "images/s",
+    "cold",
+    "encode",
+    "peak",
+    "runs",
+    "max error",
+    "checked",
+  ];
+  const align = ["left", "left", ...head.slice(2, -1).map(() => "right" as const)] as const;
   const rows = cases.map((each) => [
     each.backend,
+    each.precision,
     each.batch,
     formatTime(each.medianMs),
     formatTime(each.minMs),
     formatTime(each.p95Ms),
     significant(each.imagesPerSecond, 3),
     formatTime(each.coldMs),
+    each.encodeMs === null ? "" : formatTime(each.encodeMs),
+    each.peakBytes === null ? "" : formatBytes(each.peakBytes),
     each.runs,
     each.maxAbsError.toExponential(1),
     each.checked ? "yes" : each.backend === "cpu" ? "no" : "NO",

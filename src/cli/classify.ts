@@ -47,8 +47,10 @@ export async function classify(paths: readonly string[], options: ClassifyOption
       protocol: protocolOf(options.crops ?? 1, options.resize),
       backend: options.backend ?? "webgpu",
       adapter: options.adapter,
+      precision: options.precision,
       batch: options.batch,
       memory: options.memory,
+      tuning: options.tuning,
       pictures: found.pictures,
     },
     context,
@@ -92,7 +94,7 @@ export interface Work {
 }
 
 export async function classifyWith<Prepared>(
-  engine: Pick<OpenClassifier, "backend" | "adapter"> & { readonly classifier: Classifier<Prepared> },
+  engine: Pick<OpenClassifier, "backend" | "adapter" | "precision"> & { readonly classifier: Classifier<Prepared> },
   source: AsyncIterable<Picture<Prepared>>,
   work: Work,
 ): Promise<number> {
@@ -135,7 +137,7 @@ export async function classifyWith<Prepared>(
 async function printResult<Prepared>(
   name: string,
   { probabilities, models, milliseconds }: Classification,
-  { classifier, backend, adapter }: Parameters<typeof classifyWith<Prepared>>[0],
+  { classifier, backend, adapter, precision }: Parameters<typeof classifyWith<Prepared>>[0],
   { top, weights, context: { terminal } }: Work,
 ): Promise<void> {
   const together = rankings(probabilities, top);
@@ -149,7 +151,7 @@ async function printResult<Prepared>(
       ...(each.length > 0 ? { models: each } : {}),
       backend,
       adapter,
-      precision: "f32",
+      precision,
       crops: classifier.crops,
       weights: weights.join(" + "),
       ms: milliseconds,

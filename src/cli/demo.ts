@@ -9,7 +9,7 @@ import type { Weights } from "../graph/weights.ts";
 import { fetchWeights } from "../node/fetch-weights.ts";
 import { samplePicture } from "../node/package.ts";
 import { findWeights, readManifest, weightsFolder } from "../node/weights-manifest.ts";
-import { compareBlob, widestTolerances } from "../verify/compare.ts";
+import { compareBlob, widestTolerancesIn } from "../verify/compare.ts";
 import { ranking, rankingTable } from "./classify.ts";
 import type { Context } from "./context.ts";
 import { type Engine, openEngine } from "./engine.ts";
@@ -17,7 +17,7 @@ import { formatTable, formatTime, significant } from "./format.ts";
 import { pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
-import { median } from "../bench/statistics.ts";
+import { median } from "../tune/statistics.ts";
 import { loadChosen, STAND_IN } from "./weights-choice.ts";
 
 /** A server that says nothing for this long is taken for one that can't be reached. */
@@ -40,7 +40,7 @@ export async function demo(options: NetworkOptions, context: Context): Promise<n
   const best = ranking(outputs["prob"].data, 5);
 
   const check =
-    engine.backend === "webgpu" ? await checkAgainstReference(shaped, weights, input, outputs, context) : null;
+    engine.backend === "webgpu" ? await checkAgainstReference(shaped, weights, input, outputs, engine, context) : null;
   signal.throwIfAborted();
 
   if (terminal.json) {
@@ -49,7 +49,7 @@ export async function demo(options: NetworkOptions, context: Context): Promise<n
       top: best,
       backend: engine.backend,
       adapter: engine.adapter,
-      precision: "f32",
+      precision: engine.precision,
       weights: weightsName,
       ms: median(times),
       ...(problem === undefined ? {} : { weightsProblem: problem }),
@@ -65,7 +65,7 @@ export async function demo(options: NetworkOptions, context: Context): Promise<n
     if (check) {
       const { green, red } = terminal.colors;
       const verdict = check.pass ? green("agrees") : red("DIFFERS");
-      const difference = `probabilities within ${significant(check.maxAbs, 2)}, tolerance ${widestTolerances.probability}`;
+      const difference = `probabilities within ${significant(check.maxAbs, 2)}, tolerance ${widestTolerancesIn(engine.precision).probability}`;
       facts.push(["CPU check", `${verdict} (${difference}; the reference took ${formatTime(check.milliseconds)})`]);
     }
     await terminal.print(`${rankingTable(best, terminal)}\n`);
@@ -107,13 +107,14 @@ async function demoWeights(
 async function openDemoEngine(
   graph: Parameters<typeof openEngine>[0],
   weights: Weights,
-  { backend, adapter }: NetworkOptions,
+  { backend, adapter, precision, tuning }: NetworkOptions,
   context: Context,
 ): Promise<Engine> {
   try {
-    return await openEngine(graph, weights, { backend: backend ?? "webgpu", adapter, batch: 1 }, context);
+    const options = { backend: backend ?? "webgpu", adapter, precision, batch: 1, tuning };
+    return await openEngine(graph, weights, options, context);
   } catch (error) {
-    const mayFallBack = backend === undefined && adapter === undefined;
+    const mayFallBack = backend === undefined && adapter === undefined && precision === "f32";
     if (!mayFallBack || !(error instanceof EngineError) || error.code !== "adapter") throw error;
     context.terminal.complain(`no WebGPU adapter (${error.message}): running on the CPU reference instead`);
     return openEngine(graph, weights, { backend: "cpu", batch: 1 }, context);
@@ -142,6 +143,7 @@ async function checkAgainstReference(
   weights: Weights,
   data: Tensor,
   outputs: Readonly<Record<string, Tensor>>,
+  { precision }: Engine,
   { terminal, signal }: Context,
 ): Promise<{ maxAbs: number; pass: boolean; milliseconds: number }> {
   const bar = terminal.progress("CPU reference", shaped.nodes.length, " layers");
@@ -152,7 +154,7 @@ async function checkAgainstReference(
       onProgress: (done) => bar.update(done),
     });
     const verdicts = [...expected].map(([blob, tensor]) =>
-      compareBlob(blob, outputs[blob], tensor, "probability", widestTolerances),
+      compareBlob(blob, outputs[blob], tensor, "probability", widestTolerancesIn(precision)),
     );
     return {
       maxAbs: Math.max(...verdicts.map(({ maxAbs }) => maxAbs)),

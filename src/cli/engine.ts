@@ -7,16 +7,26 @@ import type { Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
 import { openGpu } from "../node/dawn.ts";
+import type { Choices } from "../plan/choices.ts";
+import type { Plan } from "../plan/plan.ts";
+import { checkInputs } from "../webgpu/batches.ts";
+import type { Precision } from "../plan/precision.ts";
 import { Session } from "../webgpu/session.ts";
 import { abortable, type Context } from "./context.ts";
-import type { Backend } from "./options.ts";
+import type { Backend, NetworkOptions } from "./options.ts";
+import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 
 export type Tensors = Readonly<Record<ValueId, Tensor>>;
 
 export interface Engine extends Disposable {
   readonly backend: Backend;
+  /** Whether it runs the batch that it was opened for as that was tuned for this device. */
+  readonly tuned: boolean;
+  /** What it plans by, and the plan for that batch; null for the reference, which has none. */
+  readonly planned: { readonly plan: Plan; readonly choices: Choices | undefined } | null;
   /** The adapter's name, or the processor's. */
   readonly adapter: string;
+  readonly precision: Precision;
   /** Makes ready for a batch of this size, so that running it takes no longer than the next time. */
   prepare(batch: number): Promise<void>;
   /** The graph's outputs for a batch. */
@@ -26,7 +36,10 @@ export interface Engine extends Disposable {
 export interface EngineOptions {
   readonly backend: Backend;
   readonly adapter?: string | undefined;
+  /** f32 unless given. */
+  readonly precision?: Precision;
   readonly unsafe?: boolean;
+  readonly tuning?: NetworkOptions["tuning"] | undefined;
   /** The batch size to make ready for at once. */
   readonly batch: number;
 }
@@ -46,12 +59,15 @@ export function processorName(): string {
 function cpuEngine(graph: Graph, weights: Weights, { signal }: Context): Engine {
   return {
     backend: "cpu",
+    tuned: false,
+    planned: null,
     adapter: processorName(),
+    precision: "f32",
     prepare: () => Promise.resolve(),
     async run(inputs) {
-      const batch = Object.values(inputs)[0].shape[0];
-      const shaped = inferShapesForBatch(graph, batch);
-      return Object.fromEntries(await runReference(shaped, weights, new Map(Object.entries(inputs)), { signal }));
+      const { images, tensors } = checkInputs(graph, inputs);
+      const shaped = inferShapesForBatch(graph, images);
+      return Object.fromEntries(await runReference(shaped, weights, tensors, { signal }));
     },
     [Symbol.dispose]: () => undefined,
   };
@@ -60,24 +76,30 @@ function cpuEngine(graph: Graph, weights: Weights, { signal }: Context): Engine 
 async function webgpuEngine(
   graph: Graph,
   weights: Weights,
-  { adapter, unsafe = false, batch }: EngineOptions,
+  { adapter, precision = "f32", unsafe = false, batch, tuning }: EngineOptions,
   { terminal, signal }: Context,
 ): Promise<Engine> {
   const gpu = await openGpu({ unsafe, ...(adapter === undefined ? {} : { adapter }) });
   const bar = terminal.progress("Compiling kernels", 100, " %");
   try {
+    const tuned = await findTuned(gpu.adapter.info, tuning, terminal);
     const session = await abortable(
       Session.create(graph, weights, {
         device: gpu.device,
         kernels: kernelsOnDisk,
         batch,
+        ...choicesOption(tuned),
+        precision,
         onProgress: (done, total) => bar.update(Math.floor((100 * done) / total)),
       }),
       signal,
     );
     return {
       backend: "webgpu",
+      tuned: sayTuned(tuned, graph, batch, precision, terminal),
+      planned: { plan: await session.plan(batch), choices: tuned?.choices },
       adapter: gpu.name,
+      precision,
       async prepare(size) {
         await abortable(session.plan(size), signal);
       },

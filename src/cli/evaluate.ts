@@ -43,13 +43,18 @@ export interface EvaluateOptions extends Ensemble<MainHeadOptions> {
   readonly beside?: readonly string[];
 }
 
-/** Evaluates a folder, or makes something of evaluations that there are. */
+/**
+ * Evaluates a folder, or makes something of evaluations that there are.
+ *
+ * @param given - the options that were given, as opposed to those that are what they are unless given
+ */
 export async function evaluate(
   folder: string | undefined,
   options: EvaluateOptions,
+  given: readonly string[],
   context: Context,
 ): Promise<number> {
-  checkTask(folder, options);
+  checkTask(folder, options, given);
   if (options.compare) return await compare(options.compare, context);
   if (options.html !== undefined) await requireWritable(options.html);
   // Before hours of work, too.
@@ -81,7 +86,7 @@ const BESIDES = {
   compare: ["compare", "json", "quiet"],
 } as const;
 
-function checkTask(folder: string | undefined, options: EvaluateOptions): void {
+function checkTask(folder: string | undefined, options: EvaluateOptions, given: readonly string[]): void {
   const { merge: parts, compare: two, html, beside } = options;
   if (folder === undefined && !parts && !two) {
     throw new EngineError("usage", "evaluate", "there is nothing to do", "name a folder, or give --merge or --compare");
@@ -96,7 +101,7 @@ function checkTask(folder: string | undefined, options: EvaluateOptions): void {
   }
   for (const task of ["merge", "compare"] as const) {
     if (options[task] === undefined) continue;
-    const other = Object.keys(options).find((name) => !(BESIDES[task] as readonly string[]).includes(name));
+    const other = given.find((name) => !(BESIDES[task] as readonly string[]).includes(name));
     if (other === undefined) continue;
     const flag = `--${other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     throw new EngineError("usage", flag, `it conflicts with --${task}`, "give one of them");
@@ -154,7 +159,7 @@ async function evaluateFolder(folder: string, options: EvaluateOptions, context:
         models,
         protocol,
         crops: cropCount(protocol),
-        precision: "f32",
+        precision: options.precision,
         backend,
         pictures: await digestOfPictures(pictures),
         total: pictures.length,
@@ -171,9 +176,11 @@ async function evaluateFolder(folder: string, options: EvaluateOptions, context:
             protocol,
             backend,
             adapter: options.adapter,
+            precision: options.precision,
             batch: options.batch,
             memory: options.memory,
             pictures: count,
+            tuning: options.tuning,
           },
           context,
         ),

@@ -1,6 +1,10 @@
 /** Numbers and tables as people read them. */
 
 import Table from "cli-table3";
+import type { Precision } from "../plan/precision.ts";
+
+/** Precisions as people call them. */
+export const longName: Readonly<Record<Precision, string>> = { f32: "float32", f16: "float16" };
 
 /** `7.6 MB`, in powers of 1000 as the rest of the project counts. */
 export function formatBytes(bytes: number): string {

@@ -61,7 +61,7 @@ export function googLeNetFor({ shape }: Tensor, file: string, heads: Heads): Gra
 }
 
 /** Refuses an input that the graph doesn't have. */
-export function checkInputName(name: string, { inputs, name: graph }: Graph): void {
+export function checkInputName(name: string, { inputs, name: graph }: Pick<Graph, "inputs" | "name">): void {
   const known = inputs.map((input) => input.name);
   if (!known.includes(name)) {
     throw new EngineError("usage", `--input ${name}`, `${graph} has no such input`, `give ${known.join(", ")}`);

@@ -5,16 +5,20 @@ import { GpuClassifier } from "../classify/gpu.ts";
 import { ReferenceClassifier } from "../classify/reference.ts";
 import type { Model } from "../graph/model.ts";
 import type { Protocol } from "../image/crops.ts";
+import type { Precision } from "../plan/precision.ts";
 import { openGpu } from "../node/dawn.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
 import { abortable, type Context } from "./context.ts";
 import { processorName } from "./engine.ts";
-import type { Backend } from "./options.ts";
+import type { Backend, NetworkOptions } from "./options.ts";
+import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 
 export interface ClassifierOptions {
   readonly protocol: Protocol;
   readonly backend: Backend;
   readonly adapter?: string | undefined;
+  readonly tuning?: NetworkOptions["tuning"] | undefined;
+  readonly precision: Precision;
   /** Crops at once, at most. */
   readonly batch?: number | undefined;
   /** Bytes of GPU memory for activations and crops. */
@@ -29,35 +33,41 @@ export interface OpenClassifier extends Disposable {
   readonly backend: Backend;
   /** The adapter's name, or the processor's. */
   readonly adapter: string;
+  readonly precision: Precision;
 }
 
 /** @throws EngineError "adapter", "gpu", "out-of-memory" */
 export async function openClassifier(
   models: readonly Model[],
-  { protocol, backend, adapter, batch, memory, pictures }: ClassifierOptions,
+  { protocol, backend, adapter, precision, batch, memory, pictures, tuning }: ClassifierOptions,
   { terminal, signal }: Context,
 ): Promise<OpenClassifier> {
   if (backend === "cpu") {
     const classifier = new ReferenceClassifier(models, { protocol });
-    return { classifier, backend, adapter: processorName(), [Symbol.dispose]: () => undefined };
+    return { classifier, backend, adapter: processorName(), precision: "f32", [Symbol.dispose]: () => undefined };
   }
   const gpu = await openGpu(adapter === undefined ? {} : { adapter });
   const bar = terminal.progress("Compiling kernels", 100, " %");
   try {
+    const tuned = await findTuned(gpu.adapter.info, tuning, terminal);
     const made = GpuClassifier.create(models, {
       device: gpu.device,
       kernels: kernelsOnDisk,
       protocol,
+      precision,
       pictures: Math.max(pictures, 1),
       ...(batch === undefined ? {} : { batch }),
       ...(memory === undefined ? {} : { memory }),
+      ...choicesOption(tuned),
       onProgress: (done, total) => bar.update(Math.floor((100 * done) / total)),
     });
     const classifier = await abortable(made, signal);
+    sayTuned(tuned, models[0].graph, classifier.batch, precision, terminal);
     return {
       classifier,
       backend,
       adapter: gpu.name,
+      precision,
       [Symbol.dispose]() {
         classifier.dispose();
         gpu.device.destroy();

@@ -5,6 +5,7 @@ import { EngineError } from "../errors.ts";
 import type { Shard } from "../evaluate/record.ts";
 import { CROP_COUNTS, type CropCount } from "../image/crops.ts";
 import { isRecipe, RECIPES, type Recipe } from "../image/preprocess.ts";
+import { type Precision, PRECISIONS } from "../plan/precision.ts";
 import { isSeedSource, MAX_SEED, parseSeed } from "../weights/seed.ts";
 
 export type Backend = "webgpu" | "cpu";
@@ -22,7 +23,10 @@ export interface MainHeadOptions extends OutputOptions {
   /** Undefined where it was not given. */
   readonly backend?: Backend;
   readonly adapter?: string;
+  readonly precision: Precision;
   readonly batch?: number;
+  /** The folder of the tuner's verdicts; false for none. */
+  readonly tuning?: string | false;
 }
 
 /** What a command that runs the network is told. */
@@ -85,15 +89,26 @@ export function addMainHeadOptions(
     .addOption(weights)
     .addOption(choice("--backend <NAME>", "what computes (default: webgpu)", ["webgpu", "cpu"]))
     .addOption(new Option("--adapter <TEXT>", "the WebGPU adapter whose name has this in it").argParser(parseAdapter))
-    .addOption(choice("--precision <TYPE>", "type of the numbers", ["f32"]).argParser(parsePrecision))
+    .addOption(choice("--precision <TYPE>", "type of the numbers on the GPU", PRECISIONS, "f32"))
     .addOption(new Option("--batch <N>", batch).argParser(parseBatch))
+    .addOption(
+      new Option("--tuning <FOLDER>", "where verdicts of `tune` are kept (default: $GOOGLENET_TUNING, else a cache)"),
+    )
+    .option("--no-tuning", "plan by default, whatever was tuned")
     .hook("preAction", () => checkConflicts(command.opts<MainHeadOptions>()));
   return addOutputOptions(command);
 }
 
-function checkConflicts({ backend, adapter }: MainHeadOptions): void {
+function checkConflicts({ backend, adapter, precision, tuning }: MainHeadOptions): void {
+  if (backend === "cpu" && typeof tuning === "string") {
+    throw new EngineError("usage", "--tuning", "it conflicts with --backend cpu", "give one of them");
+  }
   if (backend === "cpu" && adapter !== undefined) {
     throw new EngineError("usage", "--adapter", "it conflicts with --backend cpu", "give one of them");
+  }
+  if (backend === "cpu" && precision !== "f32") {
+    const problem = "it conflicts with --backend cpu, which computes in float64 and gives float32";
+    throw new EngineError("usage", `--precision ${precision}`, problem, "give one of them");
   }
 }
 
@@ -199,12 +214,4 @@ export function parseShard(value: string): Shard {
 /** Reads megabytes, into bytes. */
 export function parseMemory(value: string): number {
   return 1_000_000 * wholeNumber("--memory", 1, 1_000_000)(value);
-}
-
-function parsePrecision(value: string): string {
-  if (value === "f16") {
-    throw new EngineError("usage", "--precision", "f16 is not there yet", "leave it out, or give f32");
-  }
-  if (value !== "f32") throw invalid("--precision", value, "f32");
-  return value;
 }

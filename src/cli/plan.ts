@@ -6,37 +6,44 @@ import { inferShapesForBatch } from "../graph/graph.ts";
 import { openAdapter } from "../node/dawn.ts";
 import { findWeights } from "../node/weights-manifest.ts";
 import { defaultLimits, type PlanLimits } from "../plan/limits.ts";
+import { planKey } from "../plan/choices.ts";
 import { type Plan, type Step, weightBytes } from "../plan/plan.ts";
 import { largestBatch, planGraph, splitBatch } from "../plan/planner.ts";
 import { adapterName, limitsOfAdapter } from "../webgpu/device.ts";
 import type { Context } from "./context.ts";
-import { formatBytes, formatTable } from "./format.ts";
+import { formatBytes, formatTable, longName } from "./format.ts";
 import type { NetworkOptions } from "./options.ts";
+import { Choice } from "./plan-choice.ts";
 import { exitStatus } from "./report.ts";
+import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 import { loadChosen, STAND_IN } from "./weights-choice.ts";
 
 /** The steps of the plan that `classify` and `bench` run for this batch on this device. */
 export async function plan(options: NetworkOptions, context: Context): Promise<number> {
   const { terminal } = context;
-  const { backend, heads, batch = 1 } = options;
+  const { backend, heads, precision, batch = 1 } = options;
   if (backend === "cpu") {
     throw new EngineError("usage", "--backend cpu", "the CPU reference runs without a plan", "leave it out");
   }
   const graph = googLeNet({ heads });
   const single = inferShapesForBatch(graph, 1);
   await checkWeights(options, single.parameters, context);
-  const { limits, source } = await limitsFor(options);
+  const { limits, source, info } = await limitsFor(options);
   terminal.note(`planned for the limits of ${source}`);
+  const tuned = info && (await findTuned(info, options.tuning, terminal));
   // As a session does with a batch that the device can't hold.
-  const most = largestBatch(single, limits, batch);
+  const most = largestBatch(single, limits, batch, { precision, ...choicesOption(tuned) });
   const parts = most === 0 ? [batch] : splitBatch(batch, most);
   if (parts.length > 1) {
     terminal.note(`a batch of ${batch} is run as ${parts.length} of up to ${parts[0]}, which is the plan below`);
   }
-  const planned = planGraph(inferShapesForBatch(graph, parts[0]), limits);
+  sayTuned(tuned, graph, parts[0], precision, terminal);
+  const shaped = inferShapesForBatch(graph, parts[0]);
+  const planned = planGraph(shaped, limits, { precision, ...choicesOption(tuned) });
+  const choice = new Choice(planned, tuned, planKey(shaped, precision));
   await (terminal.json
-    ? printJson(planned, { requestedBatch: batch, parts: parts.length, limits: source }, context)
-    : printTable(planned, context));
+    ? printJson(planned, choice, { requestedBatch: batch, parts: parts.length, limits: source }, context)
+    : printTable(planned, choice, context));
   return exitStatus.done;
 }
 
@@ -52,11 +59,14 @@ async function checkWeights(
 }
 
 /** The adapter's limits; without one, unless it was asked for, what every WebGPU device offers. */
-async function limitsFor({ backend, adapter }: NetworkOptions): Promise<{ limits: PlanLimits; source: string }> {
+async function limitsFor({
+  backend,
+  adapter,
+}: NetworkOptions): Promise<{ limits: PlanLimits; source: string; info?: GPUAdapterInfo }> {
   const standard = { limits: defaultLimits, source: "WebGPU's defaults" };
   try {
     const found = await openAdapter(adapter === undefined ? {} : { adapter });
-    return { limits: limitsOfAdapter(found), source: adapterName(found) };
+    return { limits: limitsOfAdapter(found), source: adapterName(found), info: found.info };
   } catch (error) {
     const wanted = backend !== undefined || adapter !== undefined;
     if (wanted || !(error instanceof EngineError) || error.code !== "adapter") throw error;
@@ -72,8 +82,13 @@ interface Circumstances {
   readonly limits: string;
 }
 
-async function printJson(planned: Plan, circumstances: Circumstances, { terminal }: Context): Promise<void> {
-  for (const step of planned.steps) {
+async function printJson(
+  planned: Plan,
+  choice: Choice,
+  circumstances: Circumstances,
+  { terminal }: Context,
+): Promise<void> {
+  for (const [index, step] of planned.steps.entries()) {
     await terminal.printJson({
       step: step.name,
       kernel: step.kernel,
@@ -82,6 +97,7 @@ async function printJson(planned: Plan, circumstances: Circumstances, { terminal
       slots: slotsOf(step),
       bytes: step.bytes,
       macs: step.macs,
+      ...choice.ofStep(index),
     });
   }
   await terminal.printJson({
@@ -93,12 +109,15 @@ async function printJson(planned: Plan, circumstances: Circumstances, { terminal
     macs: planned.macs,
     parameters: planned.parameterCount,
     batch: planned.batch,
+    precision: planned.precision,
     slots: planned.slots.length,
+    tuned: choice.variants.length > 0,
+    variants: choice.variants,
     ...circumstances,
   });
 }
 
-async function printTable(planned: Plan, { terminal }: Context): Promise<void> {
+async function printTable(planned: Plan, choice: Choice, { terminal }: Context): Promise<void> {
   const rows = planned.steps.map((step, index) => [
     index + 1,
     step.name,
@@ -110,19 +129,22 @@ async function printTable(planned: Plan, { terminal }: Context): Promise<void> {
     Object.entries({ ...step.tiles, ...step.constants })
       .map(([name, value]) => `${name}=${value}`)
       .join(" "),
+    choice.whyOfStep(index),
   ]);
-  const head = ["", "step", "kernel", "workgroups", "slots", "bytes", "MACs", "constants"];
-  const align = ["right", "left", "left", "right", "left", "right", "right", "left"] as const;
+  const head = ["", "step", "kernel", "workgroups", "slots", "bytes", "MACs", "constants", "algorithm, and why"];
+  const align = ["right", "left", "left", "right", "left", "right", "right", "left", "left"] as const;
   await terminal.print(formatTable(rows, { head, align }));
   await terminal.print("");
   await terminal.print(
-    `${planned.steps.length} steps for a batch of ${planned.batch}: ${(planned.macs / 1e6).toFixed(1)} M multiply-accumulates, ` +
+    `${planned.steps.length} steps for a batch of ${planned.batch} in ${longName[planned.precision]}: ${(planned.macs / 1e6).toFixed(1)} M multiply-accumulates, ` +
       `${planned.parameterCount.toLocaleString("en")} parameters (${formatBytes(weightBytes(planned))} packed)`,
   );
   await terminal.print(
     `activation memory reduced from ${formatBytes(planned.unplannedBytes)} to ${formatBytes(planned.arenaBytes)} ` +
       `(${planned.slots.length} slots, ranges of one buffer that overlap where their values are never needed at once)`,
   );
+  const bought = choice.whatMemoryBuys();
+  if (bought !== undefined) await terminal.print(bought);
 }
 
 /** The ranges of activation memory that a step binds, in the order of the kernel's bindings. */

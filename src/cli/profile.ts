@@ -14,11 +14,12 @@ import { makeProfile, type Profile } from "../profile/profile.ts";
 import type { Roofline } from "../profile/roofline.ts";
 import { Session } from "../webgpu/session.ts";
 import { abortable, type Context } from "./context.ts";
-import { formatTable, formatTime, significant } from "./format.ts";
+import { formatTable, formatTime, longName, significant } from "./format.ts";
 import { batchOf, pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
-import { median } from "../bench/statistics.ts";
+import { median } from "../tune/statistics.ts";
+import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 import { anyWeights } from "./weights-choice.ts";
 
 export interface ProfileOptions extends NetworkOptions {
@@ -29,7 +30,7 @@ export interface ProfileOptions extends NetworkOptions {
 
 export async function profile(options: ProfileOptions, context: Context): Promise<number> {
   const { terminal, signal } = context;
-  const { heads, batch = 1, runs, adapter } = options;
+  const { heads, precision, batch = 1, runs, adapter } = options;
   if (options.backend === "cpu") {
     throw new EngineError("usage", "--backend cpu", "only a GPU has timestamps", "leave it out, or see `bench`");
   }
@@ -40,6 +41,7 @@ export async function profile(options: ProfileOptions, context: Context): Promis
   const data = batchOf(await pictureTensor(), batch);
 
   const gpu = await openGpu({ exactTimestamps: true, ...(adapter === undefined ? {} : { adapter }) });
+  let tuned = false;
   let series: { step: Step; nanoseconds: number }[][];
   let ceilings: Roofline;
   try {
@@ -51,11 +53,15 @@ export async function profile(options: ProfileOptions, context: Context): Promis
   }
 
   async function timeSteps(): Promise<{ step: Step; nanoseconds: number }[][]> {
+    const kept = await findTuned(gpu.adapter.info, options.tuning, terminal);
+    tuned = sayTuned(kept, graph, batch, precision, terminal);
     const compiling = terminal.progress("Compiling kernels", 100, " %");
     using session = await Session.create(graph, weights, {
       device: gpu.device,
       kernels: kernelsOnDisk,
       batch,
+      ...choicesOption(kept),
+      precision,
       onProgress: (done, total) => compiling.update(Math.floor((100 * done) / total)),
     });
     compiling.stop();
@@ -87,7 +93,7 @@ export async function profile(options: ProfileOptions, context: Context): Promis
     ceilings,
   );
   if (options.html !== undefined) {
-    await writeFileAtomically(options.html, page(measured, gpu, { batch, runs, weights: weightsName }));
+    await writeFileAtomically(options.html, page(measured, gpu, { precision, batch, runs, weights: weightsName }));
     terminal.note(`wrote ${options.html}`);
   }
   if (terminal.json) {
@@ -97,14 +103,18 @@ export async function profile(options: ProfileOptions, context: Context): Promis
       steps: measured.steps.length,
       batch,
       runs,
+      tuned,
       adapter: gpu.name,
+      precision,
       weights: weightsName,
       ceilings,
     });
   } else {
     await terminal.print(table(measured));
     await terminal.print("");
-    await terminal.print(`medians of ${runs} runs of batch ${batch} on ${gpu.name}; weights ${weightsName}`);
+    await terminal.print(
+      `medians of ${runs} runs of batch ${batch} in ${longName[precision]} on ${gpu.name}; weights ${weightsName}`,
+    );
     await terminal.print(
       `roofline, measured: ${significant(ceilings.gflops, 3)} GFLOP/s, ${significant(ceilings.gbps, 3)} GB/s` +
         (measured.steps.some(({ kernel }) => kernel.startsWith("winograd")) ? winogradNote : ""),
@@ -146,7 +156,12 @@ function table({ steps, totals }: Profile): string {
 function page(
   measured: Profile,
   { adapter, name }: OpenGpu,
-  { batch, runs, weights }: { readonly batch: number; readonly runs: number; readonly weights: string },
+  {
+    precision,
+    batch,
+    runs,
+    weights,
+  }: Pick<ProfileOptions, "precision" | "runs"> & Record<"batch", number> & Record<"weights", string>,
 ): string {
   const { version, commit, date, webgpu, node, cpu, cores, os } = describeEnvironment();
   const { vendor, architecture, device, subgroupMinSize, subgroupMaxSize } = adapter.info;
@@ -157,7 +172,7 @@ function page(
     ["Subgroups", subgroupMaxSize ? `${subgroupMinSize} to ${subgroupMaxSize} lanes` : null],
     ["Batch", String(batch)],
     ["Runs", `${runs}, of which each step's median is shown`],
-    ["Precision", "float32"],
+    ["Precision", longName[precision]],
     ["Weights", weights],
     ["googlenet-wgsl", commit === null ? version : `${version} (${commit})`],
     ["webgpu (Dawn)", webgpu],

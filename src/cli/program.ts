@@ -29,10 +29,8 @@ import type { EvaluateOptions } from "./evaluate.ts";
 import type { ProfileOptions } from "./profile.ts";
 import { exitStatus } from "./report.ts";
 import type { RunOptions } from "./run.ts";
+import type { TuneOptions } from "./tune.ts";
 import type { VerifyOptions } from "./verify.ts";
-
-/** Commands to come: known, so that it can be said. */
-const laterCommands = ["tune"];
 
 /**
  * Runs what the arguments ask for; without a command, the demo.
@@ -52,9 +50,6 @@ export async function parse(argv: readonly string[], context: Context): Promise<
   });
   // Commander would show the help of all commands for `--help` after one that there is not.
   const unknown = !demo && !first.startsWith("-") && !["help", ...program.commands.map(nameOf)].includes(first);
-  if (first !== undefined && laterCommands.includes(first)) {
-    throw new EngineError("usage", first, "this command is not there yet", "--help shows those that are");
-  }
   try {
     await program.parseAsync(demo ? ["demo", ...argv] : unknown ? [first] : argv, { from: "user" });
   } catch (error) {
@@ -129,11 +124,13 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     define("run", "run a model on arrays and write any of its blobs as float32 arrays", [
       "googlenet run googlenet --input data=batch.npy --output prob=prob.npy",
       "googlenet run googlenet --input data=batch.npy --output inception_3a/output=3a.npy --output prob=prob.npy",
+      "googlenet run squeezenet.onnx --input data=batch.npy --output softmaxout_1=prob.npy",
+      "googlenet run deploy.prototxt --weights net.caffemodel --input data=batch.npy --output prob=prob.npy",
     ])
-      .argument("<MODEL>", "googlenet, the built-in network")
+      .argument("<MODEL>", "googlenet, the built-in network; or a model file: .onnx, or .prototxt with --weights")
       .option(
         "--input <NAME=FILE.npy>",
-        "an input (repeatable): data, N×3×H×W, planes B, G, R less their means",
+        "an input (repeatable); googlenet's is data, N×3×H×W, planes B, G, R less their means",
         parsePair("--input"),
       )
       .option("--output <NAME=FILE.npy>", "a blob to write (repeatable)", parsePair("--output")),
@@ -199,6 +196,15 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     "images at once (default: 1)",
   ).action(async (options: ProfileOptions) => end(await (await import("./profile.ts")).profile(options, context)));
 
+  addNetworkOptions(
+    define("tune", "time candidate kernels on this device, right ones alone, and keep the verdict for all commands", [
+      "googlenet tune",
+      "googlenet tune --batch 1,8",
+    ]).option("--rounds <N>", "turns of each candidate (default: 5)", wholeNumber("--rounds", 1, 1000)),
+    "batch sizes, say 1,8 (default: 1)",
+    parseBatches,
+  ).action(async (options: TuneOptions) => end(await (await import("./tune.ts")).tune(options, context)));
+
   addOutputOptions(
     define("devices", "list the WebGPU adapters, their limits and features, and what is missing", [
       "googlenet devices",
@@ -235,8 +241,10 @@ function defineEvaluate(define: Define, context: Context, end: (status: number) 
       "with --html, other results of the same pictures (of other crops, say) to draw beside",
     );
   addMainHeadOptions(command, lookOptions.batch, wholeNumber("--batch", 1, MAX_BATCH), ensembleOption).action(
-    async (folder: string | undefined, options: EvaluateOptions) =>
-      end(await (await import("./evaluate.ts")).evaluate(folder, options, context)),
+    async (folder: string | undefined, options: EvaluateOptions) => {
+      const given = Object.keys(options).filter((name) => command.getOptionValueSource(name) !== "default");
+      end(await (await import("./evaluate.ts")).evaluate(folder, options, given, context));
+    },
   );
 }
 
@@ -265,12 +273,15 @@ function defineWeights(define: Define, context: Context, end: (status: number) =
     ).argument("[NAME]", "which, of those in weights/manifest.json (default: the first)"),
   ).action(async (name: string | undefined) => end(await (await import("./weights.ts")).weightsFetch(name, context)));
   addOutputOptions(
-    define("info", "say what a weights file is", [info], weights).argument("<FILE>", ".safetensors or .caffemodel"),
+    define("info", "say what a weights file is", [info], weights).argument(
+      "<FILE>",
+      ".safetensors, .caffemodel or .onnx",
+    ),
   ).action(async (file: string) => end(await (await import("./weights.ts")).weightsInfo(file, context)));
   addOutputOptions(
     define("convert", "write weights in another format, the one that the new file's name ends in", [convert], weights)
-      .argument("<IN>", ".safetensors or .caffemodel")
-      .argument("<OUT>", "a name that ends in .safetensors or .caffemodel"),
+      .argument("<IN>", ".safetensors, .caffemodel or .onnx")
+      .argument("<OUT>", "a name that ends in .safetensors, .caffemodel or .onnx"),
   ).action(async (input: string, output: string) =>
     end(await (await import("./weights.ts")).weightsConvert(input, output, context)),
   );

@@ -3,14 +3,18 @@
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { EngineError } from "../errors.ts";
+import { modelFor } from "../formats/model-file.ts";
 import { googLeNet } from "../graph/googlenet.ts";
 import { type Graph, inferShapesForBatch, subgraphFor, type ValueId } from "../graph/graph.ts";
 import { elementCount, formatShape, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import { readArray, writeArrays } from "../node/arrays.ts";
+import { openModelFile } from "../node/model-file.ts";
+import { imageValues } from "../plan/images.ts";
 import { bytesPerElement } from "../plan/plan.ts";
+import { checkInputs, join, slice } from "../webgpu/batches.ts";
 import type { Context } from "./context.ts";
-import { openEngine } from "./engine.ts";
+import { openEngine, type Tensors } from "./engine.ts";
 import { formatBytes, formatTable } from "./format.ts";
 import { checkInputName, googLeNetFor } from "./inputs.ts";
 import { requireMemory } from "./memory.ts";
@@ -26,43 +30,31 @@ export interface RunOptions extends NetworkOptions {
 
 const BUILT_IN = "googlenet";
 
+/** A network and arrays that fit it. */
+interface Job {
+  /** What leads to the wanted blobs. */
+  readonly graph: Graph;
+  readonly weights: Weights;
+  readonly weightsName: string;
+  readonly inputs: Readonly<Record<ValueId, Tensor>>;
+}
+
 export async function run(model: string, options: RunOptions, context: Context): Promise<number> {
   const { terminal } = context;
-  const { input = [], output = [], heads } = options;
+  const { output = [] } = options;
   if (output.length === 0)
     throw new EngineError("usage", "run", "there is nothing to do", "add --output NAME=FILE.npy");
-  if (model !== BUILT_IN) {
-    const error = await refuseModel(model);
-    if (terminal.json) await terminal.printJson({ model, error: error.message });
-    terminal.complain(errorLine(error));
-    return exitStatus.failed;
-  }
-  const paperSize = googLeNet({ heads });
-  for (const { name } of input) checkInputName(name, paperSize);
-  if (input.length === 0) throw new EngineError("usage", "run", "it has no input", "add --input data=FILE.npy");
-  for (const { name } of output) checkBlob(name, paperSize);
-  checkDistinct(output);
-  for (const { file } of output) await checkWritable(file);
-
-  const [{ file }] = input;
-  const data = await readArray(file);
-  const whole = googLeNetFor(data, file, heads);
-  const wanted = output.map(({ name }) => name);
-  // What leads to none of the wanted blobs needs no computing; and wanted blobs are never fused away.
-  const graph = subgraphFor(whole, wanted);
-  const { weights, name: weightsName } = await trainedWeights(
-    options.weights,
-    inferShapesForBatch(whole, 1).parameters,
-  );
-  const blobs = await compute(graph, weights, data, options, context).catch((error: unknown) => {
-    throw tooLarge(error, file, data);
+  const job = await (model === BUILT_IN ? builtIn(options) : fromFile(model, options, context));
+  if (!job) return exitStatus.failed;
+  const blobs = await compute(job, options, context).catch((error: unknown) => {
+    throw tooLarge(error, options.input ?? [], job.inputs);
   });
   context.signal.throwIfAborted();
   await writeArrays(output.map(({ name, file: path }) => ({ path, tensor: blobs.get(name)! })));
 
   const written = output.map(({ name, file: target }) => ({ blob: name, shape: blobs.get(name)!.shape, file: target }));
   if (terminal.json) {
-    for (const line of written) await terminal.printJson({ ...line, weights: weightsName });
+    for (const line of written) await terminal.printJson({ ...line, weights: job.weightsName });
   } else {
     await terminal.print(
       formatTable(written.map(({ blob, shape, file: target }) => [blob, formatShape(shape), target])),
@@ -71,31 +63,75 @@ export async function run(model: string, options: RunOptions, context: Context):
   return exitStatus.done;
 }
 
-async function refuseModel(model: string): Promise<EngineError> {
-  const there = await stat(model).then(
-    () => true,
-    () => false,
-  );
-  return there
-    ? new EngineError("graph", model, "model files can't be read yet", `give ${BUILT_IN}, the built-in network`)
-    : new EngineError(
-        "graph",
-        model,
-        "there is no such file",
-        `check the path, or give ${BUILT_IN}, the built-in network`,
-      );
+async function builtIn({ input = [], output = [], heads, weights: option }: RunOptions): Promise<Job> {
+  const paperSize = googLeNet({ heads });
+  for (const { name } of input) checkInputName(name, paperSize);
+  if (input.length === 0) throw new EngineError("usage", "run", "it has no input", "add --input data=FILE.npy");
+  const withHeads = googLeNet({ heads: "all" });
+  for (const { name } of output) {
+    if (heads === "main" && !blobsOf(paperSize).includes(name) && blobsOf(withHeads).includes(name)) {
+      throw new EngineError("usage", `blob "${name}"`, "it belongs to an auxiliary head", "add --heads all");
+    }
+    checkBlob(name, blobsOf(paperSize), paperSize.name);
+  }
+  await checkFiles(output);
+  const [{ file }] = input;
+  const data = await readArray(file);
+  const whole = googLeNetFor(data, file, heads);
+  // What leads to none of the wanted blobs needs no computing; and wanted blobs are never fused away.
+  const wanted = output.map(({ name }) => name);
+  const { weights, name } = await trainedWeights(option, inferShapesForBatch(whole, 1).parameters);
+  return { graph: subgraphFor(whole, wanted), weights, weightsName: name, inputs: { data } };
 }
 
-function checkBlob(name: ValueId, graph: Graph): void {
-  const known = [...graph.inputs.map((input) => input.name), ...graph.nodes.map((node) => node.output)];
+/** A model file and the arrays; null where the model can't be used, which is said. */
+async function fromFile(path: string, options: RunOptions, { terminal }: Context): Promise<Job | null> {
+  const { input = [], output = [], heads, weights } = options;
+  if (heads === "all") {
+    throw new EngineError("usage", "--heads all", `only ${BUILT_IN} has auxiliary heads to leave out`, "leave it out");
+  }
+  try {
+    const file = await openModelFile(path, weights);
+    for (const { name } of input) checkInputName(name, { ...file, name: path });
+    for (const { name } of output) checkBlob(name, file.blobs, path);
+    const missing = file.inputs.find(({ name }) => !input.some((each) => each.name === name));
+    if (missing) {
+      const { name, shape } = missing;
+      const remedy = `add --input ${name}=FILE.npy, ${formatShape(shape)}`;
+      throw new EngineError("usage", "run", `the input ${name} is missing`, remedy);
+    }
+    await checkFiles(output);
+    const inputs: Record<ValueId, Tensor> = {};
+    for (const { name, file: array } of input) inputs[name] = await readArray(array);
+    const shapes = new Map(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
+    const model = await modelFor(file, shapes, { outputs: output.map(({ name }) => name) });
+    return { ...model, weightsName: weights ?? path, inputs };
+  } catch (error) {
+    if (!(error instanceof EngineError) || !["model", "weights"].includes(error.code)) throw error;
+    if (terminal.json) await terminal.printJson({ model: path, error: error.message });
+    terminal.complain(errorLine(error));
+    return null;
+  }
+}
+
+function blobsOf({ inputs, nodes }: Graph): ValueId[] {
+  return [...inputs.map((input) => input.name), ...nodes.map((node) => node.output)];
+}
+
+function checkBlob(name: ValueId, known: readonly ValueId[], model: string): void {
   if (known.includes(name)) return;
-  const ofAuxiliaryHead = googLeNet({ heads: "all" }).nodes.some((node) => node.output === name);
   throw new EngineError(
     "usage",
     `blob "${name}"`,
-    ofAuxiliaryHead ? "it belongs to an auxiliary head" : `${graph.name} has none`,
-    ofAuxiliaryHead ? "add --heads all" : `near ones are ${nearNames(name, known).join(", ")}`,
+    `${model} has none`,
+    `near ones are ${nearNames(name, known).join(", ")}`,
   );
+}
+
+/** Finds out before anything is computed whether the results can be written. */
+async function checkFiles(output: readonly Pair[]): Promise<void> {
+  checkDistinct(output);
+  for (const { file } of output) await checkWritable(file);
 }
 
 function checkDistinct(output: readonly Pair[]): void {
@@ -106,7 +142,6 @@ function checkDistinct(output: readonly Pair[]): void {
   }
 }
 
-/** Finds out before anything is computed. */
 async function checkWritable(file: string): Promise<void> {
   const folder = dirname(file);
   const there = await stat(folder).then(
@@ -116,40 +151,48 @@ async function checkWritable(file: string): Promise<void> {
   if (!there) throw new EngineError("write", file, `there is no folder ${folder}`, "make it, or choose another place");
 }
 
-/** What was too large for the device or the machine is this file's array. */
-function tooLarge(error: unknown, file: string, { data }: Tensor): unknown {
+/** What was too large for the device or the machine is the arrays, so that they are named. */
+function tooLarge(error: unknown, files: readonly Pair[], inputs: Job["inputs"]): unknown {
   if (!(error instanceof EngineError) || error.code !== "out-of-memory") return error;
-  const bytes = formatBytes(data.length * bytesPerElement);
+  const bytes = formatBytes(Object.values(inputs).reduce((sum, { data }) => sum + data.length, 0) * bytesPerElement);
   const reason = error.message.slice(0, -`; ${error.remedy}`.length);
-  return new EngineError("out-of-memory", file, `its ${bytes} are too much (${reason})`, error.remedy, {
+  const subject = files.map(({ file }) => file).join(" and ");
+  return new EngineError("out-of-memory", subject, `its ${bytes} are too much (${reason})`, error.remedy, {
     cause: error,
   });
 }
 
 async function compute(
-  graph: Graph,
-  weights: Weights,
-  data: Tensor,
-  { backend = "webgpu", adapter, batch = data.shape[0] }: RunOptions,
+  { graph, weights, inputs }: Job,
+  { backend = "webgpu", adapter, precision, batch, tuning }: RunOptions,
   context: Context,
 ): Promise<Map<ValueId, Tensor>> {
-  const total = data.shape[0];
+  const { images: total, tensors } = checkInputs(graph, inputs);
   const { shapes } = inferShapesForBatch(graph, total);
   const bytes = graph.outputs.reduce((sum, id) => sum + elementCount(shapes.get(id)!) * bytesPerElement, 0);
   requireMemory(bytes, "output");
-  const image = elementCount(data.shape.slice(1));
-  const results = new Map(graph.outputs.map((id) => [id, new Float32Array(elementCount(shapes.get(id)!))]));
-  const size = Math.min(batch, total);
-  using engine = await openEngine(graph, weights, { backend, adapter, batch: size }, context);
+  const size = Math.min(batch ?? total, total);
+  if (size < total && !imageValues(graph, total)) {
+    throw new EngineError("usage", "--batch", `images of ${graph.name} can't be computed apart`, "leave it out");
+  }
+  using engine = await openEngine(graph, weights, { backend, adapter, precision, batch: size, tuning }, context);
   const bar = context.terminal.progress("Images", total);
+  const parts: Tensors[] = [];
   for (let start = 0; start < total; start += size) {
     const count = Math.min(size, total - start);
-    const part = { shape: data.shape.with(0, count), data: data.data.subarray(start * image, (start + count) * image) };
-    for (const [id, tensor] of Object.entries(await engine.run({ data: part }))) {
-      results.get(id)!.set(tensor.data, (start * tensor.data.length) / count);
-    }
+    const data = slice({ images: total, tensors }, start, count);
+    parts.push(
+      await engine.run(
+        Object.fromEntries(
+          [...data].map(([id, values]) => {
+            const { shape } = tensors.get(id)!;
+            return [id, { shape: count === total ? shape : shape.with(0, count), data: values }];
+          }),
+        ),
+      ),
+    );
     bar.update(start + count);
   }
   bar.stop();
-  return new Map([...results].map(([id, values]) => [id, { shape: shapes.get(id)!, data: values }]));
+  return new Map(graph.outputs.map((id) => [id, join(parts.map((part) => part[id]))]));
 }

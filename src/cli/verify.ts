@@ -20,6 +20,7 @@ import { batchOf, checkInputName, googLeNetFor, pictureTensor } from "./inputs.t
 import { requireMemory } from "./memory.ts";
 import type { NetworkOptions, Pair } from "./options.ts";
 import { errorLine, exitStatus } from "./report.ts";
+import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 import { anyWeights } from "./weights-choice.ts";
 
 export interface VerifyOptions extends NetworkOptions {
@@ -109,7 +110,7 @@ async function computeBlobs(
   weights: Weights,
   data: Tensor,
   wanted: ReadonlySet<string>,
-  { backend, adapter }: VerifyOptions,
+  { backend, adapter, precision, tuning }: VerifyOptions,
   context: Context,
 ): Promise<{ blobs: Blobs; allowed: Tolerances; adapter: string }> {
   if (backend === "cpu") {
@@ -119,12 +120,14 @@ async function computeBlobs(
   const gpu = await openGpu(adapter === undefined ? {} : { adapter });
   const bar = context.terminal.progress("Compiling kernels", 100, " %");
   try {
+    const tuned = await findTuned(gpu.adapter.info, tuning, context.terminal);
+    sayTuned(tuned, graph, data.shape[0], precision, context.terminal);
     const onProgress = (done: number, total: number) => bar.update(Math.floor((100 * done) / total));
     const work = webgpuBlobs(
       graph,
       weights,
       { data },
-      { device: gpu.device, kernels: kernelsOnDisk, wanted, onProgress },
+      { device: gpu.device, kernels: kernelsOnDisk, precision, wanted, onProgress, ...choicesOption(tuned) },
     );
     return { ...(await abortable(work, context.signal)), adapter: gpu.name };
   } finally {
@@ -184,14 +187,22 @@ async function printVerification(
   allowed: Tolerances,
   adapter: string,
   weightsName: string,
-  { against }: VerifyOptions,
+  { against, precision }: VerifyOptions,
   { terminal }: Context,
 ): Promise<void> {
   if (terminal.json) {
     for (const { problem, ...verdict } of verdicts) {
       await terminal.printJson(problem === undefined ? verdict : { ...verdict, error: problem });
     }
-    await terminal.printJson({ pass, firstFailure, worst, tolerances: allowed, adapter, weights: weightsName });
+    await terminal.printJson({
+      pass,
+      firstFailure,
+      worst,
+      tolerances: allowed,
+      adapter,
+      precision,
+      weights: weightsName,
+    });
     return;
   }
   const { colors } = terminal;

@@ -28,6 +28,7 @@ import { softmax } from "./softmax.ts";
 import { transpose } from "./transpose.ts";
 import { unary } from "./unary.ts";
 
+/** What the reference gives back, and how it is followed and given up. */
 export interface ReferenceOptions {
   /** Values to return beside the graph's outputs. */
   readonly keep?: Iterable<ValueId> | "all";

@@ -7,6 +7,7 @@ import { WireType } from "@bufbuild/protobuf/wire";
 import { formatShape, type Shape } from "../graph/tensor.ts";
 import { safeElementCount } from "./extents.ts";
 import { floatsFromBytes, type FloatType } from "./floats.ts";
+import { NumberBytes } from "./number-bytes.ts";
 import { MalformedFile, type MessageReader } from "./protobuf.ts";
 
 /** Field numbers of caffe.proto. */
@@ -97,52 +98,4 @@ function toExtent(value: bigint | string | number): number {
   const extent = Number(value);
   if (!Number.isSafeInteger(extent) || extent < 0) throw new MalformedFile(`a blob has the extent ${value}`);
   return extent;
-}
-
-/** The bytes of a repeated field of fixed-size numbers, which may come in any number of packed and unpacked parts. */
-class NumberBytes {
-  readonly size: 4 | 8;
-  length = 0;
-  private readonly parts: Uint8Array[] = [];
-
-  constructor(size: 4 | 8) {
-    this.size = size;
-  }
-
-  add(part: Uint8Array): void {
-    if (part.length % this.size !== 0) throw new MalformedFile("a blob's data end within a number");
-    this.parts.push(part);
-    this.length += part.length;
-  }
-
-  /**
-   * Takes an unpacked number at `position` and those that follow it behind the same one-byte tag.
-   *
-   * @returns where the run ends, which is past the end of a message that is cut short
-   */
-  addRun(bytes: Uint8Array, position: number): number {
-    const { size } = this;
-    const tag = bytes[position - 1];
-    let count = 1;
-    while (bytes[position + count * (size + 1) - 1] === tag) count++;
-    const end = position + count * (size + 1) - 1;
-    const run = new Uint8Array(count * size);
-    for (let i = 0; i < count; i++) {
-      const start = position + i * (size + 1);
-      for (let j = 0; j < size; j++) run[i * size + j] = bytes[start + j];
-    }
-    this.add(run);
-    return end;
-  }
-
-  /** All parts in a buffer of their own, aligned. */
-  concatenate(): Uint8Array {
-    const bytes = new Uint8Array(this.length);
-    let offset = 0;
-    for (const part of this.parts) {
-      bytes.set(part, offset);
-      offset += part.length;
-    }
-    return bytes;
-  }
 }

@@ -8,6 +8,7 @@ import { INNER_PRODUCT, LAYER, NET, V1_LAYER, V1_TYPE } from "./caffemodel.ts";
 import { safeElementCount } from "./extents.ts";
 import { bytesFromFloats } from "./floats.ts";
 
+/** How a caffemodel is written. */
 export interface CaffemodelWriteOptions {
   /** Write the old encoding (`layers`, four axes everywhere), which Caffe upgrades when it reads it. */
   readonly legacy?: boolean;

@@ -24,6 +24,7 @@ export const INNER_PRODUCT = "InnerProduct";
 const MAX_LAYERS = 65_536;
 const MAX_BLOBS_PER_LAYER = 16;
 
+/** What a caffemodel holds. */
 export interface Caffemodel {
   /** The network's own name; empty where it has none. */
   readonly network: string;

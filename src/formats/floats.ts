@@ -36,6 +36,7 @@ export function floatsFromBytes(bytes: Uint8Array, type: FloatType): Float32Arra
 }
 
 /** The little-endian bytes of these numbers: a view of the same memory. */
-export function bytesFromFloats(floats: Float32Array): Uint8Array {
-  return new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
+export function bytesFromFloats(floats: Float32Array): Uint8Array<ArrayBuffer> {
+  // Nothing here is made in shared memory, which browsers' hashes don't take.
+  return new Uint8Array(floats.buffer as ArrayBuffer, floats.byteOffset, floats.byteLength);
 }

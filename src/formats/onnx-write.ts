@@ -1,31 +1,16 @@
-/**
- * A shaped graph as an ONNX model, so that an independent engine can run what this one runs. Field numbers are those
- * of onnx.proto (github.com/onnx/onnx, onnx/onnx.proto).
- */
+/** A shaped graph as an ONNX model, so that other engines and viewers can take what this one runs. */
 
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import type { ShapedGraph, ShapedNode, ValueId } from "../graph/graph.ts";
+import { EngineError } from "../errors.ts";
+import { inferShapesForBatch, type ShapedGraph, type ShapedNode, type ValueId } from "../graph/graph.ts";
 import type { Binary, Lrn, Matmul, Reduce, Reshape, Scale, Slice, Softmax, Unary } from "../graph/ops.ts";
 import type { Window } from "../graph/ops/window.ts";
-import type { Shape, Tensor } from "../graph/tensor.ts";
+import type { Shape } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
+import { dataTypes, encodeModel, type NodeSource, type OpenShape } from "./onnx/encode.ts";
 
 /** ONNX's operator set 21: average pooling has dilations since 19, softmax one axis since 13. */
 const operatorSet = 21;
 const irVersion = 10;
-/** TensorProto.DataType. */
-const dataTypes = { f32: 1, f16: 10 } as const;
-
-/** What a node's attribute may be: an integer, integers, a real number, or text. */
-type Attribute = number | readonly number[] | { readonly float: number } | string;
-
-interface OnnxNode {
-  readonly type: string;
-  readonly inputs: readonly string[];
-  readonly output: string;
-  readonly attributes?: Readonly<Record<string, Attribute>>;
-}
-
 export interface OnnxOptions {
   /**
    * Writes LRN out in terms of its definition. ONNX Runtime's own LRN refuses even sizes (these are always written
@@ -39,6 +24,11 @@ export interface OnnxOptions {
    */
   readonly outputs?: "all" | "graph";
   /**
+   * Whether the batch size stays open, as `N`, so that the model takes batches of any size. The batch must be the first
+   * extent of every value that has it.
+   */
+  readonly openBatch?: boolean;
+  /**
    * The type that layers compute in. Inputs, outputs and the file's weights are float32 all the same, with a Cast
    * beside each, and LRN computes in float32, since float16 can't hold squares of its inputs.
    */
@@ -47,32 +37,54 @@ export interface OnnxOptions {
 
 /** The bytes of a ModelProto whose inputs and outputs have the graph's names and shapes, its batch size among them. */
 export function toOnnx(
-  { graph, nodes, shapes, parameters }: ShapedGraph,
+  shaped: ShapedGraph,
   weights: Weights,
-  { spellLrn = false, outputs = "all", precision = "f32" }: OnnxOptions = {},
+  { spellLrn = false, outputs = "all", precision = "f32", openBatch = false }: OnnxOptions = {},
 ): Uint8Array {
+  const { graph, nodes, shapes, parameters } = shaped;
+  const shapeOf = openBatch ? openShapes(shaped) : (id: ValueId) => shapes.get(id)!;
   const given = outputs === "all" ? nodes.map(({ output }) => output) : graph.outputs;
   const translated =
     precision === "f32"
-      ? nodes.flatMap((node) => translate(node, spellLrn))
+      ? nodes.flatMap((node) => translateNamed(node, spellLrn))
       : [
           ...[...parameters, ...graph.inputs].map(({ name }) => cast(name, halved(name), "f16")),
           ...nodes.flatMap((node) => translateToHalf(node, spellLrn)),
           ...given.map((name) => cast(halved(name), name, "f32")),
         ];
-  return message((model) => {
-    model.tag(1, WireType.Varint).int64(irVersion);
-    nested(model, 7, (proto) => {
-      for (const node of translated) nested(proto, 1, (each) => writeNode(each, node));
-      proto.tag(2, WireType.LengthDelimited).string(graph.name);
-      for (const { name } of parameters) nested(proto, 5, (each) => writeTensor(each, name, weights.get(name)!));
-      for (const { name } of graph.inputs) nested(proto, 11, (each) => writeValueInfo(each, name, shapes.get(name)!));
-      for (const id of given) nested(proto, 12, (each) => writeValueInfo(each, id, shapes.get(id)!));
-    });
-    nested(model, 8, (set) =>
-      set.tag(1, WireType.LengthDelimited).string("").tag(2, WireType.Varint).int64(operatorSet),
-    );
+  return encodeModel({
+    name: graph.name,
+    irVersion,
+    opset: operatorSet,
+    nodes: openBatch ? translated.map(withOpenShape) : translated,
+    initializers: parameters.map(({ name }) => [name, weights.get(name)!] as const),
+    inputs: graph.inputs.map(({ name }) => [name, shapeOf(name)] as const),
+    outputs: given.map((id) => [id, shapeOf(id)] as const),
   });
+}
+
+/** Shapes whose batch size is `N`. */
+function openShapes({ graph, shapes }: ShapedGraph): (id: ValueId) => OpenShape {
+  const [{ shape: first, name }] = graph.inputs;
+  const batch = shapes.get(name)![first.indexOf("N")] ?? 1;
+  const others = inferShapesForBatch(graph, batch + 1).shapes;
+  for (const [id, shape] of shapes) {
+    if (others.get(id)!.some((extent, axis) => axis > 0 && extent !== shape[axis])) {
+      throw new EngineError("graph", `blob "${id}"`, "its batch isn't its first extent", "write it for one batch size");
+    }
+  }
+  return (id) => {
+    const shape = shapes.get(id)!;
+    return others.get(id)![0] === shape[0] ? shape : ["N", ...shape.slice(1)];
+  };
+}
+
+/** A list of extents as a Reshape takes it, with what is left for the first, which may be the batch. */
+function withOpenShape(node: NodeSource): NodeSource {
+  const shape = node.attributes?.["value_ints"];
+  if (!node.output.endsWith(shapeSuffix) || !Array.isArray(shape) || shape.length === 0 || shape.includes(-1))
+    return node;
+  return { ...node, attributes: { value_ints: (shape as number[]).with(0, -1) } };
 }
 
 /** What a value is called as float16. */
@@ -80,12 +92,12 @@ function halved(name: ValueId): string {
   return `${name}.f16`;
 }
 
-function cast(from: string, to: string, type: keyof typeof dataTypes): OnnxNode {
+function cast(from: string, to: string, type: keyof typeof dataTypes): NodeSource {
   return { type: "Cast", inputs: [from], output: to, attributes: { to: dataTypes[type] } };
 }
 
 /** A node that takes and gives float16. */
-function translateToHalf(node: ShapedNode, spellLrn: boolean): OnnxNode[] {
+function translateToHalf(node: ShapedNode, spellLrn: boolean): NodeSource[] {
   const { op, inputs, output } = node;
   if (op.type === "lrn") {
     const [input] = inputs;
@@ -104,8 +116,13 @@ function translateToHalf(node: ShapedNode, spellLrn: boolean): OnnxNode[] {
   });
 }
 
+/** As `translate`; the node that gives the output bears the layer's name, by which its weights are called. */
+function translateNamed(node: ShapedNode, spellLrn: boolean): NodeSource[] {
+  return translate(node, spellLrn).map((each) => (each.output === node.output ? { ...each, name: node.name } : each));
+}
+
 /** A node in ONNX's words; many take several. */
-function translate(node: ShapedNode, spellLrn: boolean): OnnxNode[] {
+function translate(node: ShapedNode, spellLrn: boolean): NodeSource[] {
   const { op, inputs, output, parameters } = node;
   const withParameters = [...inputs, ...parameters.map(({ name }) => name)];
   switch (op.type) {
@@ -187,28 +204,31 @@ function translate(node: ShapedNode, spellLrn: boolean): OnnxNode[] {
   }
 }
 
-function lrnNode({ inputs, output }: ShapedNode, { size, alpha, beta, k }: Lrn): OnnxNode {
+function lrnNode({ inputs, output }: ShapedNode, { size, alpha, beta, k }: Lrn): NodeSource {
   const attributes = { size, alpha: { float: alpha }, beta: { float: beta }, bias: { float: k } };
   return { type: "LRN", inputs, output, attributes };
 }
 
 /** An int64 constant of one axis. */
-function integers(output: string, value: readonly number[]): OnnxNode {
+function integers(output: string, value: readonly number[]): NodeSource {
   return { type: "Constant", inputs: [], output, attributes: { value_ints: value } };
 }
 
 /** A float32 constant without axes. */
-function real(output: string, value: number): OnnxNode {
+function real(output: string, value: number): NodeSource {
   return { type: "Constant", inputs: [], output, attributes: { value_float: { float: value } } };
 }
 
+/** How lists of extents are called. */
+const shapeSuffix = ".shape";
+
 /** `input` reshaped to `output`. */
-function reshaped(input: string, shape: Shape, output: string): OnnxNode[] {
-  const target = integers(`${output}.shape`, shape);
+function reshaped(input: string, shape: Shape, output: string): NodeSource[] {
+  const target = integers(`${output}${shapeSuffix}`, shape);
   return [target, { type: "Reshape", inputs: [input, target.output], output }];
 }
 
-function reshapeNodes({ inputs, output }: ShapedNode, op: Reshape): OnnxNode[] {
+function reshapeNodes({ inputs, output }: ShapedNode, op: Reshape): NodeSource[] {
   switch (op.form) {
     case "shape":
       return reshaped(inputs[0], op.shape, output);
@@ -227,7 +247,7 @@ function reshapeNodes({ inputs, output }: ShapedNode, op: Reshape): OnnxNode[] {
   }
 }
 
-function unaryNodes({ inputs, output }: ShapedNode, op: Unary): OnnxNode[] {
+function unaryNodes({ inputs, output }: ShapedNode, op: Unary): NodeSource[] {
   switch (op.function) {
     case "leaky_relu":
       return [{ type: "LeakyRelu", inputs, output, attributes: { alpha: { float: op.slope } } }];
@@ -242,11 +262,11 @@ function unaryNodes({ inputs, output }: ShapedNode, op: Unary): OnnxNode[] {
   }
 }
 
-function binaryNodes({ inputs, output }: ShapedNode, op: Binary): OnnxNode[] {
+function binaryNodes({ inputs, output }: ShapedNode, op: Binary): NodeSource[] {
   const types = { add: "Add", sub: "Sub", mul: "Mul", div: "Div", max: "Max", min: "Min", pow: "Pow" };
   const node = { type: types[op.function], inputs, output };
   if (op.function !== "add" || !op.scales) return [node];
-  const scaled = op.scales.flatMap((scale, index): OnnxNode[] => {
+  const scaled = op.scales.flatMap((scale, index): NodeSource[] => {
     const factor = real(`${output}.scale${index}`, scale);
     return [factor, { type: "Mul", inputs: [inputs[index], factor.output], output: `${output}.scaled${index}` }];
   });
@@ -254,7 +274,7 @@ function binaryNodes({ inputs, output }: ShapedNode, op: Binary): OnnxNode[] {
 }
 
 /** The weights get axes of 1 behind them, so that they broadcast along those of the input. */
-function scaleNodes({ inputs: [input], output, outputShape, parameters }: ShapedNode, op: Scale): OnnxNode[] {
+function scaleNodes({ inputs: [input], output, outputShape, parameters }: ShapedNode, op: Scale): NodeSource[] {
   const axis = op.axis < 0 ? op.axis + outputShape.length : op.axis;
   const spread = parameters.flatMap(({ name, shape }) =>
     reshaped(name, [...shape, ...outputShape.slice(axis + op.axes).map(() => 1)], `${output}.${name}`),
@@ -265,10 +285,10 @@ function scaleNodes({ inputs: [input], output, outputShape, parameters }: Shaped
   return bias === undefined ? scaled : [...scaled, { type: "Add", inputs: [product, bias], output }];
 }
 
-function matmulNodes({ inputs, inputShapes, output }: ShapedNode, op: Matmul): OnnxNode[] {
+function matmulNodes({ inputs, inputShapes, output }: ShapedNode, op: Matmul): NodeSource[] {
   const flips = [op.transposeA, op.transposeB];
   const operands = inputs.map((id, index) => (flips[index] ? `${output}.operand${index}` : id));
-  const transposes = inputs.flatMap((id, index): OnnxNode[] => {
+  const transposes = inputs.flatMap((id, index): NodeSource[] => {
     if (!flips[index]) return [];
     const axes = [...inputShapes[index].keys()];
     const perm = [...axes.slice(0, -2), axes.length - 1, axes.length - 2];
@@ -277,14 +297,14 @@ function matmulNodes({ inputs, inputShapes, output }: ShapedNode, op: Matmul): O
   return [...transposes, { type: "MatMul", inputs: operands, output }];
 }
 
-function reduceNodes({ inputs, output }: ShapedNode, op: Reduce): OnnxNode[] {
+function reduceNodes({ inputs, output }: ShapedNode, op: Reduce): NodeSource[] {
   const axes = integers(`${output}.axes`, op.axes);
   const type = { mean: "ReduceMean", sum: "ReduceSum", max: "ReduceMax", min: "ReduceMin" }[op.function];
   const attributes = { keepdims: flag(op.keepDims) };
   return [axes, { type, inputs: [...inputs, axes.output], output, attributes }];
 }
 
-function sliceNodes({ inputs, output }: ShapedNode, { ranges }: Slice): OnnxNode[] {
+function sliceNodes({ inputs, output }: ShapedNode, { ranges }: Slice): NodeSource[] {
   const lists = [
     integers(
       `${output}.starts`,
@@ -306,7 +326,7 @@ function sliceNodes({ inputs, output }: ShapedNode, { ranges }: Slice): OnnxNode
   return [...lists, { type: "Slice", inputs: [...inputs, ...lists.map((list) => list.output)], output }];
 }
 
-function softmaxNodes({ inputs, output, outputShape }: ShapedNode, op: Softmax): OnnxNode[] {
+function softmaxNodes({ inputs, output, outputShape }: ShapedNode, op: Softmax): NodeSource[] {
   const type = op.log ? "LogSoftmax" : "Softmax";
   if (!op.trailing) return [{ type, inputs, output, attributes: { axis: op.axis } }];
   const [flat, result] = [`${output}.flat`, `${output}.rows`];
@@ -324,25 +344,25 @@ function softmaxNodes({ inputs, output, outputShape }: ShapedNode, op: Softmax):
 function spelledLrn(
   { inputs: [input], output, outputShape }: ShapedNode,
   { region, size, alpha, beta, k }: Lrn,
-): OnnxNode[] {
+): NodeSource[] {
   const [batch, channels, height, width] = outputShape;
   const within = region === "within";
   const part = (name: string) => `${output}.${name}`;
   const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
-  const step = (type: string, inputs: string[], name: string, attributes = {}): OnnxNode => ({
+  const step = (type: string, inputs: string[], name: string, attributes = {}): NodeSource => ({
     type,
     inputs,
     output: part(name),
     attributes,
   });
   return [
-    integers(part("rows"), within ? outputShape : [batch, 1, channels, height * width]),
+    integers(part("rows.shape"), within ? outputShape : [batch, 1, channels, height * width]),
     integers(part("shape"), outputShape),
     real(part("alpha"), alpha),
     real(part("beta"), beta),
     real(part("k"), k),
     step("Mul", [input, input], "squares"),
-    step("Reshape", [part("squares"), part("rows")], "square_rows"),
+    step("Reshape", [part("squares"), part("rows.shape")], "square_rows"),
     step("AveragePool", [part("square_rows")], "means", {
       kernel_shape: [size, within ? size : 1],
       pads: within ? [before, before, after, after] : [before, 0, after, 0],
@@ -367,63 +387,4 @@ function windowOf({ kernel, stride, pad, dilation }: Window): Record<string, rea
 
 function flag(value: boolean): number {
   return value ? 1 : 0;
-}
-
-function writeNode(proto: BinaryWriter, { type, inputs, output, attributes = {} }: OnnxNode): void {
-  for (const name of inputs) proto.tag(1, WireType.LengthDelimited).string(name);
-  proto.tag(2, WireType.LengthDelimited).string(output);
-  proto.tag(3, WireType.LengthDelimited).string(`${type} ${output}`);
-  proto.tag(4, WireType.LengthDelimited).string(type);
-  for (const [name, value] of Object.entries(attributes)) {
-    nested(proto, 5, (attribute) => writeAttribute(attribute, name, value));
-  }
-}
-
-function writeAttribute(proto: BinaryWriter, name: string, value: Attribute): void {
-  const kinds = { float: 1, integer: 2, text: 3, integers: 7 };
-  proto.tag(1, WireType.LengthDelimited).string(name);
-  const type = (kind: number) => proto.tag(20, WireType.Varint).int32(kind);
-  if (typeof value === "number") {
-    type(kinds.integer).tag(3, WireType.Varint).int64(value);
-  } else if (typeof value === "string") {
-    type(kinds.text).tag(4, WireType.LengthDelimited).string(value);
-  } else if ("float" in value) {
-    type(kinds.float).tag(2, WireType.Bit32).float(value.float);
-  } else {
-    type(kinds.integers);
-    for (const each of value) proto.tag(8, WireType.Varint).int64(each);
-  }
-}
-
-function writeTensor(proto: BinaryWriter, name: string, { shape, data }: Tensor): void {
-  for (const extent of shape) proto.tag(1, WireType.Varint).int64(extent);
-  proto.tag(2, WireType.Varint).int32(dataTypes.f32);
-  proto.tag(8, WireType.LengthDelimited).string(name);
-  proto.tag(9, WireType.LengthDelimited).bytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-}
-
-function writeValueInfo(proto: BinaryWriter, name: string, shape: Shape): void {
-  proto.tag(1, WireType.LengthDelimited).string(name);
-  nested(proto, 2, (type) =>
-    nested(type, 1, (tensor) => {
-      tensor.tag(1, WireType.Varint).int32(dataTypes.f32);
-      nested(tensor, 2, (dimensions) => {
-        for (const extent of shape) {
-          nested(dimensions, 1, (dimension) => dimension.tag(1, WireType.Varint).int64(extent));
-        }
-      });
-    }),
-  );
-}
-
-function message(write: (proto: BinaryWriter) => unknown): Uint8Array {
-  const proto = new BinaryWriter();
-  write(proto);
-  return proto.finish();
-}
-
-function nested(proto: BinaryWriter, field: number, write: (inner: BinaryWriter) => unknown): void {
-  proto.tag(field, WireType.LengthDelimited).fork();
-  write(proto);
-  proto.join();
 }

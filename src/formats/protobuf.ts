@@ -13,7 +13,7 @@ export class MalformedFile extends Error {
   override readonly name = "MalformedFile";
 }
 
-/** Fields that one file may have, packed numbers counted as one: networks have some thousands. */
+/** Fields that one file may have, weights counted as one: networks have some thousands. */
 const MAX_FIELDS = 1_000_000;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -42,7 +42,7 @@ export class MessageReader {
   forEachField(visit: FieldVisitor): void {
     const reader = new BinaryReader(this.bytes);
     while (reader.pos < reader.len) {
-      if (++this.met.fields > MAX_FIELDS) throw new MalformedFile(`it has more than ${MAX_FIELDS} fields`);
+      this.count();
       decode(() => {
         const [field, wireType] = reader.tag();
         // Groups left the format before the formats read here came up.
@@ -53,6 +53,11 @@ export class MessageReader {
         if (reader.pos > reader.len) throw new MalformedFile("it is cut short");
       });
     }
+  }
+
+  /** Counts a field, or a number of a packed one that takes as much memory. */
+  count(): void {
+    if (++this.met.fields > MAX_FIELDS) throw new MalformedFile(`it has more than ${MAX_FIELDS} fields`);
   }
 
   /** The message in the length-delimited field at which the reader stands. */

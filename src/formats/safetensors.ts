@@ -9,6 +9,7 @@ import { isExtent, safeElementCount } from "./extents.ts";
 import { bytesFromFloats, FLOAT_BYTES, floatsFromBytes, type FloatType } from "./floats.ts";
 import { findDuplicateKey } from "./json-keys.ts";
 
+/** What a safetensors file holds. */
 export interface Safetensors {
   /** In the order of the header. float32 tensors are views of the file's bytes where these are aligned. */
   readonly tensors: Map<string, Tensor>;

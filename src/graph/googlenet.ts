@@ -48,6 +48,7 @@ function row(
 /** The classes of ILSVRC 2012. */
 const classCount = 1000;
 
+/** What of the network is wanted, and for pictures of which size. */
 export interface GoogLeNetOptions {
   /** Input size in pixels; 224 × 224 unless given. */
   readonly height?: number;

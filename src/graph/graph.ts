@@ -8,6 +8,7 @@ import { formatShape, sameShape, type Shape } from "./tensor.ts";
 /** The name of a value that flows between nodes, and of the blob that it is to a user. */
 export type ValueId = string;
 
+/** A layer: an op on values. */
 export interface Node {
   /** The layer's name; its parameters are `NAME.weight` and `NAME.bias`. */
   readonly name: string;
@@ -16,12 +17,14 @@ export interface Node {
   readonly output: ValueId;
 }
 
+/** An array that the caller gives, float32. */
 export interface GraphInput {
   readonly name: ValueId;
   /** Extents; a string stands for one that the caller binds (the batch size `N`). */
   readonly shape: readonly (number | string)[];
 }
 
+/** A network without its weights. Plain data: write one by hand, or let a reader of model files make it. */
 export interface Graph {
   readonly name: string;
   readonly inputs: readonly GraphInput[];

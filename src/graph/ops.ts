@@ -24,6 +24,7 @@ import { inferUnary, type Unary } from "./ops/unary.ts";
 import { type Dropout, type Identity, inferReshape, type Reshape } from "./ops/view.ts";
 import { formatShape, type Shape } from "./tensor.ts";
 
+/** What a layer computes: told apart by `type`, the rest are its attributes. */
 export type Op =
   | Binary
   | Concat
@@ -48,30 +49,7 @@ export type Op =
   | Transpose
   | Unary;
 
-export type {
-  Binary,
-  Concat,
-  Constant,
-  Conv,
-  Dropout,
-  FullyConnected,
-  Gather,
-  Identity,
-  Lrn,
-  Matmul,
-  Pad,
-  PoolAvg,
-  PoolGlobalAvg,
-  PoolMax,
-  Reduce,
-  Relu,
-  Reshape,
-  Scale,
-  Slice,
-  Softmax,
-  Transpose,
-  Unary,
-};
+export type * from "./ops/attributes.ts";
 
 /**
  * The output shape, parameters and multiply-accumulates of `op` on inputs of these shapes. `subject` names the

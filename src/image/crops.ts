@@ -27,10 +27,12 @@ import { type Rectangle, resample, resamplePlanes, type RgbImage, type Size } fr
  *   the centre, and the square itself resized; and the mirrors of these six.
  */
 export const PROTOCOLS = [...RECIPES, "crops10", "crops144"] as const;
+/** How a picture is looked at, one of PROTOCOLS. */
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** How many crops there may be of a picture. */
 export const CROP_COUNTS = [1, 10, 144] as const;
+/** A number of crops that some protocol has. */
 export type CropCount = (typeof CROP_COUNTS)[number];
 
 /** A view of a picture. All in whole pixels: no rounding is left to whoever cuts it. */
@@ -51,20 +53,28 @@ export function protocolOf(crops: CropCount, recipe: Recipe = "squash256"): Prot
   return crops === 1 ? recipe : `crops${crops}`;
 }
 
-/** How many crops a protocol makes of a picture, whatever its size. */
+/**
+ * How many crops a protocol makes of a picture, whatever its size.
+ * @throws EngineError `usage` for a protocol that there is not.
+ */
 export function cropCount(protocol: Protocol): CropCount {
+  if (!PROTOCOLS.includes(protocol)) {
+    const names = PROTOCOLS.join(", ");
+    throw new EngineError("usage", "option protocol", `there is no ${protocol as string}`, `give one of ${names}`);
+  }
   return protocol === "crops10" ? 10 : protocol === "crops144" ? 144 : 1;
 }
 
 /**
  * The crops that a protocol makes of a picture of this size, for an input of `side`×`side`. For sides other than 224
  * every length keeps its share, rounded half up, as `frame` has it. What lies in the middle has its offsets floored.
- * @throws EngineError `usage` for a side that is not a whole number of pixels, or of none.
+ * @throws EngineError `usage` for a side that is not a whole number of pixels, or of none, and as `cropCount` does.
  */
 export function cropsOf(protocol: Protocol, picture: Size, side: number = INPUT_SIDE): Crop[] {
   if (!Number.isInteger(side) || side < 1) {
     throw new EngineError("usage", "input size", `${side} is not a whole number of pixels`, "give 1 or more");
   }
+  cropCount(protocol);
   if (isRecipe(protocol)) {
     const { size, window } = frame(protocol, picture, side);
     return [{ resize: size, rectangle: window, mirrored: false }];

@@ -16,6 +16,7 @@ export const INPUT_SIDE = 224;
  * - `short256`: shorter side to 256, aspect kept, then the centre 224×224.
  */
 export const RECIPES = ["squash256", "squash224", "short256"] as const;
+/** How a picture becomes square, one of RECIPES. */
 export type Recipe = (typeof RECIPES)[number];
 
 /** Whether `name` is a recipe's. */

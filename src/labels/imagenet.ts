@@ -9,6 +9,7 @@ export interface Label {
   readonly name: string;
 }
 
+/** The 1000 classes of ILSVRC 2012, by the index in `prob`. */
 // prettier-ignore
 export const IMAGENET_LABELS: readonly Label[] = [
   { id: "n01440764", name: "tench, Tinca tinca" },

@@ -15,6 +15,7 @@ import { Interruption, receiveInto } from "./receive.ts";
 import { describeSystemError, systemErrorCode } from "./system-errors.ts";
 import type { ManifestEntry } from "./weights-manifest.ts";
 
+/** How a download is followed and given up. */
 export interface FetchOptions {
   /** Told how many of the file's bytes are there, at the start and as more arrive. */
   readonly onProgress?: (receivedBytes: number, totalBytes: number) => void;
@@ -25,6 +26,7 @@ export interface FetchOptions {
   readonly silenceMs?: number;
 }
 
+/** Where the file lies. */
 export interface FetchResult {
   readonly path: string;
   /** False where the file was already there, whole. */

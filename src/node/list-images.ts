@@ -24,6 +24,7 @@ const PICTURE_EXTENSIONS = new Set([
 /** The path that means standard input, and what standard input is called. */
 export const STANDARD_INPUT = "-";
 
+/** What a path that was given comes to. */
 export type ListedImage =
   /** A picture's file; `name` is its path, from the path that was given. */
   | { readonly kind: "file"; readonly name: string }

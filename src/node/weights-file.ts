@@ -1,22 +1,32 @@
 /** Weights files on disk: loading, describing and converting them. */
 
 import { createHash } from "node:crypto";
-import { readFile, realpath, stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { EngineError } from "../errors.ts";
-import { readCaffemodel } from "../formats/caffemodel.ts";
 import { writeCaffemodel } from "../formats/caffemodel-write.ts";
 import type { FloatType } from "../formats/floats.ts";
-import { looksLikeSafetensors, readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
-import type { Parameter } from "../graph/graph.ts";
+import { OnnxFile } from "../formats/onnx/read.ts";
+import { toOnnx } from "../formats/onnx-write.ts";
+import { writeSafetensors } from "../formats/safetensors.ts";
+import { googLeNet } from "../graph/googlenet.ts";
+import { inferShapesForBatch, type Parameter } from "../graph/graph.ts";
 import type { Weights } from "../graph/weights.ts";
 import { checkWeights, isAuxiliary } from "../weights/check.ts";
+import { googLeNetWeights } from "../weights/other-names.ts";
+import {
+  formatOf,
+  formatOfName,
+  MODEL_KEY,
+  readWeights,
+  type WeightsContents,
+  type WeightsFormat,
+} from "../weights/read.ts";
 import { recogniseWeights } from "../weights/recognise.ts";
 import { isSeedSource, parseSeed, seededWeights } from "../weights/seed.ts";
 import { writeFileAtomically } from "./atomic-write.ts";
-import { describeSystemError, systemErrorCode } from "./system-errors.ts";
-
-export type WeightsFormat = "safetensors" | "caffemodel";
+import { filesBeside } from "./external-files.ts";
+import { readWholeFile } from "./whole-file.ts";
 
 /** Where weights came from. */
 export interface WeightsOrigin {
@@ -47,23 +57,14 @@ export interface WeightsDescription {
   readonly recognised: string | null;
 }
 
-interface WeightsFile {
+interface WeightsFile extends WeightsContents {
   readonly bytes: Uint8Array;
-  readonly format: WeightsFormat;
-  readonly network: string | null;
-  readonly tensors: Weights;
-  readonly types: readonly FloatType[];
 }
-
-/** No file of this network comes near; past it, Node could not read one anyway. */
-const MAX_FILE_BYTES = 2 ** 31 - 1;
-/** safetensors metadata entry with the network's name. */
-const MODEL_KEY = "model";
 
 /**
  * Loads the weights that a network needs and checks that they fit it.
  *
- * @param source the path of a .safetensors or .caffemodel file (told apart by content), or `seed:N`
+ * @param source the path of a .safetensors, .caffemodel or .onnx file (told apart by content), or `seed:N`
  * @param parameters what the whole network needs (not that of a part of it: unknown tensors are refused)
  * @throws EngineError "weights" for a file that is missing, damaged or of another network, "usage" for a bad seed
  */
@@ -113,13 +114,13 @@ export async function describeWeights(file: string): Promise<WeightsDescription>
  * @throws EngineError "weights", "usage" for another extension or the same file, "write"
  */
 export async function convertWeights(input: string, output: string): Promise<{ readonly bytes: number }> {
-  const format = formatOfExtension(output);
+  const format = formatOfName(output);
   if (format === null) {
     throw new EngineError(
       "usage",
       output,
       "its extension names no weights format",
-      "end it in .safetensors or .caffemodel",
+      "end it in .safetensors, .caffemodel or .onnx",
     );
   }
   const [from, to] = await Promise.all([input, output].map((path) => realpath(path).catch(() => null)));
@@ -128,82 +129,33 @@ export async function convertWeights(input: string, output: string): Promise<{ r
   }
   const { tensors, network } = await readWeightsFile(input);
   const name = network ?? basename(input, extname(input));
-  const bytes =
-    format === "safetensors"
-      ? writeSafetensors(tensors, { format: "caffe", [MODEL_KEY]: name })
-      : writeCaffemodel(name, tensors);
+  const bytes = write(tensors, name, format, input);
   await writeFileAtomically(output, bytes);
   return { bytes: bytes.length };
 }
 
-function formatOfExtension(path: string): WeightsFormat | null {
-  switch (extname(path).toLowerCase()) {
-    case ".safetensors":
-      return "safetensors";
-    case ".caffemodel":
-      return "caffemodel";
-    default:
-      return null;
+function write(tensors: Weights, name: string, format: WeightsFormat, source: string): Uint8Array {
+  switch (format) {
+    case "safetensors":
+      return writeSafetensors(tensors, { format: "caffe", [MODEL_KEY]: name });
+    case "caffemodel":
+      return writeCaffemodel(name, tensors);
+    case "onnx": {
+      // The only one of these that holds the network, too.
+      const graph = googLeNet({ heads: [...tensors.keys()].some(isAuxiliary) ? "all" : "main" });
+      const shaped = inferShapesForBatch({ ...graph, name }, 1);
+      checkWeights(tensors, shaped.parameters, source);
+      return toOnnx(shaped, tensors, { outputs: "graph", openBatch: true });
+    }
   }
 }
 
-async function readWeightsFile(path: string): Promise<WeightsFile> {
-  const bytes = await readWholeFile(path);
-  if (bytes.length === 0) throw new EngineError("weights", path, "is empty", "fetch or convert the file again");
-  switch (formatOfContents(bytes) ?? formatOfExtension(path)) {
-    case "safetensors": {
-      const { tensors, types, metadata } = readSafetensors(bytes, path);
-      const network = Object.hasOwn(metadata, MODEL_KEY) ? metadata[MODEL_KEY] : null;
-      return { bytes, format: "safetensors", network, tensors, types: [...new Set(types.values())] };
-    }
-    case "caffemodel": {
-      const { network, tensors, types } = readCaffemodel(bytes, path);
-      const name = network === "" ? null : network;
-      return { bytes, format: "caffemodel", network: name, tensors, types: [...new Set(types.values())] };
-    }
-    case null:
-      throw new EngineError(
-        "weights",
-        path,
-        "is neither a safetensors file nor a caffemodel",
-        "give one of these (googlenet weights fetch gets BVLC's)",
-      );
-  }
-}
-
-/** The format that a file's first bytes speak of; those of a damaged file may speak of none. */
-function formatOfContents(bytes: Uint8Array): WeightsFormat | null {
-  if (looksLikeSafetensors(bytes)) return "safetensors";
-  return looksLikeCaffemodel(bytes) ? "caffemodel" : null;
-}
-
-/** Caffe writes the network's name (field 1) or a layer (field 2 or 100) first. */
-function looksLikeCaffemodel(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x0a || bytes[0] === 0x12 || (bytes[0] === 0xa2 && bytes[1] === 0x06);
-}
-
-async function readWholeFile(path: string): Promise<Uint8Array> {
-  try {
-    const status = await stat(path);
-    if (status.isDirectory()) throw new EngineError("weights", path, "is a folder", "name a file in it");
-    // A pipe or a device might never end.
-    if (!status.isFile()) throw new EngineError("weights", path, "is not a regular file", "copy it into one");
-    if (status.size > MAX_FILE_BYTES) {
-      throw new EngineError("weights", path, `is too large (${status.size} bytes)`, "give GoogLeNet's weights");
-    }
-    return await readFile(path);
-  } catch (error) {
-    if (error instanceof EngineError) throw error;
-    if (systemErrorCode(error) === "ENOENT") {
-      throw new EngineError(
-        "weights",
-        path,
-        "there is no such file",
-        "check the path, or get BVLC's trained weights with: googlenet weights fetch",
-        { cause: error },
-      );
-    }
-    const { problem, remedy } = describeSystemError(error);
-    throw new EngineError("weights", path, `cannot be read: ${problem}`, remedy, { cause: error });
-  }
+/** Reads a file of weights, whatever network they are of. */
+export async function readWeightsFile(path: string): Promise<WeightsFile> {
+  const bytes = await readWholeFile(path, "weights");
+  if (formatOf(bytes, path) !== "onnx") return { ...readWeights(bytes, path), bytes };
+  const file = new OnnxFile(bytes, path, filesBeside(path));
+  const model = await file.model();
+  const tensors = googLeNetWeights(model) ?? model.weights;
+  return { bytes, format: "onnx", network: model.graph.name, tensors, types: file.types };
 }

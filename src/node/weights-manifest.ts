@@ -2,11 +2,11 @@
 
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { isAbsolute, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "../errors.ts";
 import { isSeedSource } from "../weights/seed.ts";
+import { cacheFolder, type Environment } from "./cache-folder.ts";
 import { describeSystemError } from "./system-errors.ts";
 
 /** A file of trained weights on some server. */
@@ -31,8 +31,6 @@ export interface WeightsChoice {
   readonly source: string;
   readonly from: "option" | "environment" | "download";
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MANIFEST = join(ROOT, "weights", "manifest.json");
@@ -90,8 +88,7 @@ export function parseManifest(text: string, path: string): readonly [ManifestEnt
 export function weightsFolder(env: Environment = process.env, root = ROOT): string {
   // A package does not carry its sources' configuration.
   if (existsSync(join(root, "tsconfig.json"))) return join(root, "weights");
-  const cache = env["XDG_CACHE_HOME"];
-  return join(cache !== undefined && isAbsolute(cache) ? cache : join(homedir(), ".cache"), "googlenet-wgsl");
+  return cacheFolder(env);
 }
 
 /**

@@ -2,9 +2,10 @@
 
 import { EngineError } from "../errors.ts";
 import type { Op, PoolMax } from "../graph/ops.ts";
-import { elementsPerImage, imageCount } from "../graph/tensor.ts";
+import { elementsPerImage } from "../graph/tensor.ts";
 import type { PlanLimits } from "./limits.ts";
-import { bytesPerElement, type PackedParameter, type Vec3, type View } from "./plan.ts";
+import type { PackedParameter, Vec3, View } from "./plan.ts";
+import type { Precision } from "./precision.ts";
 
 /** One op on inputs and an output whose places are known. */
 export interface Problem<O extends Op = Op> {
@@ -23,6 +24,8 @@ export interface Problem<O extends Op = Op> {
   readonly pool?: PoolMax;
   /** Whether a ReLU is fused behind it. */
   readonly relu: boolean;
+  /** What activations and weights are stored as. */
+  readonly precision: Precision;
   readonly limits: PlanLimits;
   /** Bytes of scratch memory that an algorithm may use at no cost to the plan's peak; it keeps near them if it can. */
   readonly scratchBudget: number;
@@ -47,6 +50,8 @@ export interface Launch {
   readonly values: Readonly<Record<string, number>>;
   readonly bindings: readonly LaunchBinding[];
   readonly workgroups: Vec3;
+  /** Types of the kernel's elements that are not as the plan's precision has them. */
+  readonly elements?: Readonly<Record<string, Precision>>;
   /** The layer's multiply-accumulates that it answers for: an equal part of them unless given. */
   readonly macs?: number;
   /**
@@ -70,6 +75,8 @@ export interface Kernel {
   readonly floats?: readonly string[];
   /** The file's module-scope constants that the loader may replace. */
   readonly tiles: readonly string[];
+  /** The aliases of its types of elements, which the loader may replace: `Element` alone unless given. */
+  readonly elements?: readonly string[];
 }
 
 /** What a problem may have beside its op, and few algorithms can. */
@@ -99,6 +106,17 @@ export interface Algorithm<O extends Op = Op> {
   launch(problem: Problem<O>): readonly Launch[];
 }
 
+/** What a launch's types of elements are in a plan of this precision. */
+export function elementsOf({ kernel, elements }: Pick<Launch, "kernel" | "elements">, precision: Precision) {
+  const aliases = kernel.elements ?? ["Element"];
+  return Object.fromEntries(aliases.map((alias): [string, Precision] => [alias, elements?.[alias] ?? precision]));
+}
+
+/** A parameter as a launch wants it: of the type of the kernel's elements. Indices are what they are. */
+export function parameterFor(parameter: PackedParameter, { Element = "f32" }: Readonly<Record<string, Precision>>) {
+  return Element === "f32" || parameter.layout === "indices" ? parameter : { ...parameter, precision: Element };
+}
+
 /** A kernel that computes an op by itself: its declaration and the algorithm of the same name. */
 export type KernelAlgorithm<O extends Op = Op> = Kernel & Algorithm<O>;
 
@@ -119,11 +137,6 @@ export function oneKernel<O extends Op>(
 /** Elements of one image. */
 export function imageElements(view: View): number {
   return elementsPerImage(view.shape);
-}
-
-/** Bytes from the start of a view's slot to its end. */
-export function viewEndBytes(view: View): number {
-  return (view.offset + (imageCount(view.shape) - 1) * view.stride + imageElements(view)) * bytesPerElement;
 }
 
 /** Threads of a workgroup where the device has no reason to want another number. */

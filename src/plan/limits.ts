@@ -10,6 +10,8 @@ export interface PlanLimits {
   readonly maxStorageBuffersPerShaderStage: number;
   /** Lanes of its smallest and largest subgroup, where the device has the feature "subgroups". */
   readonly subgroup?: { readonly min: number; readonly max: number };
+  /** Whether shaders may use float16: the feature "shader-f16". */
+  readonly float16?: boolean;
 }
 
 /** What every WebGPU implementation offers. */
@@ -24,7 +26,10 @@ export const defaultLimits: PlanLimits = {
 };
 
 /** Names of the limits, to copy them from a device or to ask an adapter for them. */
-export const planLimitNames = Object.keys(defaultLimits) as readonly Exclude<keyof PlanLimits, "subgroup">[];
+export const planLimitNames = Object.keys(defaultLimits) as readonly Exclude<
+  keyof PlanLimits,
+  "subgroup" | "float16"
+>[];
 
 /** Bytes of the largest buffer that a kernel can be given whole. */
 export function largestBuffer({ maxBufferSize, maxStorageBufferBindingSize }: PlanLimits): number {

@@ -3,6 +3,8 @@
 import type { ValueId } from "../graph/graph.ts";
 import type { Shape } from "../graph/tensor.ts";
 import type { Range } from "./arena.ts";
+import type { Decision } from "./choices.ts";
+import { elementBytes, type Precision } from "./precision.ts";
 
 /** Where a value lies: `shape` elements in C order, but each image `stride` elements after the one before it. */
 export interface View {
@@ -27,15 +29,21 @@ export interface PlannedValue extends View {
 export type WinogradSize = 2 | 4;
 
 /** Trained tensors, all in one: the output channels of the first, then those of the others. */
-interface Tensors {
+export interface PackedTensors {
   readonly name: string;
   readonly joined?: readonly string[];
 }
 
 /** A buffer of weights or biases in the layout that a kernel wants; `packParameter` makes it. */
-export type PackedParameter =
+export type PackedParameter = ParameterLayout & {
+  /** What its values are stored as, but for indices: float32 unless given. */
+  readonly precision?: Precision;
+};
+
+/** How the values of a packed parameter lie. */
+export type ParameterLayout =
   /** As Caffe stores it. */
-  | (Tensors & { readonly layout: "plain"; readonly elements: number })
+  | (PackedTensors & { readonly layout: "plain"; readonly elements: number })
   /** So many elements of it from one on. */
   | { readonly layout: "part"; readonly name: string; readonly first: number; readonly elements: number }
   /** Zeros, for a layer without bias. */
@@ -43,7 +51,7 @@ export type PackedParameter =
   /** Indices, each a u32. */
   | { readonly layout: "indices"; readonly indices: readonly number[]; readonly elements: number }
   /** Convolution weights as [group][tile][inChannel][ky][kx][tileChannels]; the last tile is filled with zeros. */
-  | (Tensors & {
+  | (PackedTensors & {
       readonly layout: "conv_tiles";
       readonly elements: number;
       readonly groups: number;
@@ -63,7 +71,7 @@ export type PackedParameter =
       readonly outChannels: number;
     }
   /** Biases as [group][tile][tileChannels]; the last tile is filled with zeros. */
-  | (Tensors & {
+  | (PackedTensors & {
       readonly layout: "bias_tiles";
       readonly elements: number;
       readonly groups: number;
@@ -74,9 +82,12 @@ export type PackedParameter =
 export type Binding =
   | { readonly kind: "slot"; readonly slot: number }
   | { readonly kind: "parameter"; readonly parameter: number }
+  /** The step's value beside the arena, in float32: of steps that convert. */
+  | { readonly kind: "outside" }
   /** Some bytes that nobody uses: a kernel's binding takes a buffer even where it is left alone. */
   | { readonly kind: "unused" };
 
+/** A number of workgroups along each axis. */
 export type Vec3 = readonly [x: number, y: number, z: number];
 
 /** One dispatch. */
@@ -91,6 +102,8 @@ export interface Step {
   readonly layer: Readonly<Record<string, number>>;
   /** Values of the module-scope constants that size its register tiles. */
   readonly tiles: Readonly<Record<string, number>>;
+  /** What its types of elements are, by their aliases: float32 where nothing is said. */
+  readonly elements?: Readonly<Record<string, Precision>>;
   readonly bindings: readonly Binding[];
   readonly workgroups: Vec3;
   /** The value that the step writes, or has a part in; several where convolutions of one input are one step. */
@@ -105,6 +118,8 @@ export interface Step {
 export interface Plan {
   readonly graph: string;
   readonly batch: number;
+  /** What activations and weights are stored as. */
+  readonly precision: Precision;
   readonly inputs: readonly ValueId[];
   readonly outputs: readonly ValueId[];
   /** Every value that some step leaves in memory, and where; values that fusion removed are not here. */
@@ -115,6 +130,8 @@ export interface Plan {
   readonly slots: readonly Range[];
   readonly parameters: readonly PackedParameter[];
   readonly steps: readonly Step[];
+  /** Which algorithm computes each layer, in the order of the steps. */
+  readonly decisions: readonly Decision[];
   /** How far its values may lie from the exact ones, in parts of their largest magnitude. */
   readonly tolerance: number;
   /** What every layer's output would take if each had memory of its own. */
@@ -127,10 +144,15 @@ export interface Plan {
 /** What plain sums in float32 keep over all of GoogLeNet's layers, in parts of a value's largest magnitude. */
 export const plainTolerance = 1e-5;
 
-/** float32 */
-export const bytesPerElement = 4;
+/** Of float32, as arrays outside of the device are. */
+export const bytesPerElement = elementBytes.f32;
+
+/** The memory that a packed parameter takes. */
+export function parameterBytes({ elements, precision = "f32" }: PackedParameter): number {
+  return elements * elementBytes[precision];
+}
 
 /** The memory that the packed parameters take. */
 export function weightBytes(plan: Plan): number {
-  return plan.parameters.reduce((sum, { elements }) => sum + elements * bytesPerElement, 0);
+  return plan.parameters.reduce((sum, parameter) => sum + parameterBytes(parameter), 0);
 }

@@ -5,25 +5,27 @@ import { type Graph, inferShapesForBatch, type ShapedGraph, type ValueId } from 
 import { isView } from "../graph/ops/view.ts";
 import { elementCount, imageCount, type Shape } from "../graph/tensor.ts";
 import { type Lifetime, placeInArena, type Range } from "./arena.ts";
+import { checkChoices, chooseAlgorithm, type Choices, type Decision, planChoiceFor, problemKey } from "./choices.ts";
 import { type FusedNode, fuseNodes, mergeConvolutions, outputsOf, plainNode, swallowPools } from "./fuse.ts";
 import { imageValues } from "./images.ts";
-import type { Algorithm, Launch, Problem } from "./kernel.ts";
+import { type Algorithm, elementsOf, type Launch, parameterFor, type Problem } from "./kernel.ts";
 import { constantParameter } from "./kernels/constant.ts";
 import { someTileFits } from "./kernels/gemm.ts";
 import { hasWideSubgroups } from "./kernels/subgroups.ts";
 import { largestBuffer, type PlanLimits } from "./limits.ts";
 import {
   type Binding,
-  bytesPerElement,
   type PackedParameter,
+  parameterBytes,
   type Plan,
   plainTolerance,
   type Step,
   type View,
 } from "./plan.ts";
 import { placeValues } from "./place.ts";
-import { candidates } from "./registry.ts";
+import { elementBytes, type Precision, PRECISIONS } from "./precision.ts";
 
+/** How a graph is planned. */
 export interface PlanOptions {
   /**
    * Whether ReLUs are fused and concats written in place (the default). Without it every blob of the graph is in
@@ -37,39 +39,43 @@ export interface PlanOptions {
   readonly tolerance?: number;
   /**
    * Whether algorithms may use memory beside the layers' inputs and outputs where others need none (the default):
-   * faster, and larger.
+   * faster, and larger. They make do with what values leave free, or with as little as they can; a number lets them
+   * take so many bytes more.
    */
-  readonly workspace?: boolean;
+  readonly workspace?: boolean | number;
   /**
    * Whether convolutions of one input with the same window are computed as one, and small max poolings with the 1×1
    * convolution behind them, where the device has a kernel for it: fewer dispatches, which wide GPUs are expected to
    * gain from, so there it is the default. Not without `fuse`.
    */
   readonly merge?: boolean;
+  /**
+   * Which algorithms compute which problems, and what the options above leave open, as `tune` found it out. What is
+   * not chosen, or can't be used, is as it would be without.
+   */
+  readonly choices?: Choices;
+  /**
+   * What activations and weights are stored as: `f32`, unless given, or `f16`, which takes half the memory and keeps
+   * probabilities within 5e-3. The device must have the feature "shader-f16".
+   */
+  readonly precision?: Precision;
 }
 
 /**
  * Plans a graph for the batch size that its shapes have.
  *
  * Throws EngineError "out-of-memory" where a buffer would be larger than the device allows; `largestBatch` tells how
- * many images fit.
+ * many images fit. Throws "adapter" where the device lacks what the precision needs.
  */
-export function planGraph(
-  shaped: ShapedGraph,
-  limits: PlanLimits,
-  { fuse = true, tolerance = 3e-5, workspace = true, merge = hasWideSubgroups(limits) }: PlanOptions = {},
-): Plan {
+export function planGraph(shaped: ShapedGraph, limits: PlanLimits, options: PlanOptions = {}): Plan {
+  const { precision = "f32" } = options;
+  checkPrecision(precision, limits);
   const { graph, shapes } = shaped;
-  const fused = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
-  const nodes = fuse && merge && someTileFits(limits) ? mergeConvolutions(swallowPools(fused, graph.outputs)) : fused;
-  const { views, memories: values } = placeInMemories(shaped, nodes, fuse);
-  const choose: Chooser = (problem) => {
-    const allowed = candidates(problem).filter((algorithm) => (algorithm.tolerance ?? 0) <= tolerance);
-    const lean = allowed.find((algorithm) => (algorithm.scratch?.(problem) ?? []).length === 0);
-    return workspace ? allowed[0] : (lean ?? allowed[0]);
-  };
-  const { work, memories, ranges, bytes: arenaBytes } = launchNodes(nodes, views, values, limits, choose);
+  const { views, work, memories, ranges, bytes: arenaBytes } = arrange(shaped, limits, options);
   for (const { subject, bytes } of memories) checkBufferSize(subject, "it takes", bytes, limits);
+  for (const id of edgesOf(graph)) {
+    checkBufferSize(id, "as float32 it takes", byteLength(shapes.get(id)!), limits);
+  }
   if (arenaBytes > limits.maxBufferSize) {
     throw tooLarge(graph.name, "its activations take", arenaBytes, limits.maxBufferSize);
   }
@@ -77,15 +83,30 @@ export function planGraph(
 
   const parameters = new ParameterTable(limits);
   const steps: Step[] = [];
+  const decisions: Decision[] = [];
   const readyAfter = new Map<ValueId, number>(graph.inputs.map(({ name }) => [name, -1]));
-  for (const { fused, launches, problem, memories: scratch } of work) {
+  for (const { fused, launches, problem, choice, memories: scratch } of work) {
+    if (choice && launches.length > 0) {
+      decisions.push({
+        layer: fused.name,
+        problem: problemKey(problem),
+        algorithm: choice.algorithm.name,
+        reason: choice.reason,
+        candidates: choice.candidates.map(({ name }) => name),
+        firstStep: steps.length,
+        steps: launches.length,
+      });
+    }
     launches.forEach((launch, index) => {
+      const elements = elementsOf(launch, precision);
+      const indexOf = (parameter: PackedParameter) =>
+        parameters.indexOf(problem.layer, parameterFor(parameter, elements));
       const bindings = launch.bindings.map((binding): Binding => {
         switch (binding.kind) {
           case "input": {
             const { slot, parameter } = problem.inputs[binding.input];
             return parameter
-              ? { kind: "parameter", parameter: parameters.indexOf(problem.layer, parameter) }
+              ? { kind: "parameter", parameter: indexOf(parameter) }
               : { kind: "slot", slot: slotOf[slot] };
           }
           case "output":
@@ -97,7 +118,7 @@ export function planGraph(
           case "scratch":
             return { kind: "slot", slot: slotOf[scratch[binding.scratch]] };
           case "parameter":
-            return { kind: "parameter", parameter: parameters.indexOf(problem.layer, binding.parameter) };
+            return { kind: "parameter", parameter: indexOf(binding.parameter) };
           default:
             return binding satisfies never;
         }
@@ -106,11 +127,12 @@ export function planGraph(
         name: launches.length > 1 ? `${fused.name} (${index + 1} of ${launches.length})` : fused.name,
         kernel: launch.kernel.name,
         ...sortValues(launch),
+        ...(precision !== "f32" && { elements }),
         bindings,
         workgroups: launch.workgroups,
         outputs: outputsOf(fused),
         macs: launch.macs ?? fused.node.macs / launches.length,
-        bytes: launch.bytes ?? leastBytes(fused, launch),
+        bytes: launch.bytes ?? leastBytes(fused, launch, precision),
       });
     });
     // What takes no step, or copies only some of its inputs, is whole once its inputs are.
@@ -121,6 +143,7 @@ export function planGraph(
   return {
     graph: graph.name,
     batch: batchOf(shaped),
+    precision,
     inputs: graph.inputs.map(({ name }) => name),
     outputs: graph.outputs,
     values: Object.fromEntries(
@@ -132,15 +155,56 @@ export function planGraph(
     slots,
     parameters: parameters.all,
     steps,
-    tolerance: Math.max(plainTolerance, ...work.map((each) => each.tolerance)),
-    unplannedBytes: fuseNodes(shaped).reduce((sum, { output }) => sum + byteLength(shapes.get(output)!), 0),
+    decisions,
+    tolerance: Math.max(plainTolerance, ...work.map(({ choice }) => choice?.algorithm.tolerance ?? 0)),
+    unplannedBytes: fuseNodes(shaped).reduce((sum, { output }) => sum + byteLength(shapes.get(output)!, precision), 0),
     macs: shaped.macs,
     parameterCount: shaped.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
   };
 }
 
+/** A graph's nodes as algorithms are given them, with the algorithm that each got. */
+export function plannedProblems(
+  shaped: ShapedGraph,
+  limits: PlanLimits,
+  options: PlanOptions = {},
+): { readonly fused: FusedNode; readonly problem: Problem; readonly algorithm: Algorithm }[] {
+  return arrange(shaped, limits, options).work.flatMap(({ fused, problem, choice, launches }) =>
+    choice && launches.length > 0 ? [{ fused, problem, algorithm: choice.algorithm }] : [],
+  );
+}
+
+/** Fuses, places and chooses: everything that a plan is made of but its steps. */
+function arrange(shaped: ShapedGraph, limits: PlanLimits, options: PlanOptions) {
+  const { fuse = true, tolerance = 3e-5, precision = "f32", choices } = options;
+  if (choices !== undefined) checkChoices(choices);
+  const chosen = planChoiceFor(shaped, precision, choices);
+  const workspace = options.workspace ?? chosen.workspace ?? true;
+  const merge = options.merge ?? chosen.merge ?? hasWideSubgroups(limits);
+  const fused = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
+  const nodes =
+    fuse && merge && someTileFits(limits) ? mergeConvolutions(swallowPools(fused, shaped.graph.outputs)) : fused;
+  const { views, memories: values } = placeInMemories(shaped, nodes, fuse, precision);
+  const allowance = { tolerance, workspace: workspace !== false, choices };
+  const choose: Chooser = (problem) => chooseAlgorithm(problem, allowance);
+  const more = typeof workspace === "number" ? workspace : 0;
+  return { views, ...launchNodes(nodes, views, values, { precision, limits }, choose, more) };
+}
+
+/** Throws EngineError "usage" for what is no precision, "adapter" where the device lacks what it needs. */
+function checkPrecision(precision: Precision = "f32", { float16 = false }: PlanLimits): void {
+  if (!PRECISIONS.includes(precision)) {
+    const problem = `it is ${JSON.stringify(precision)}`;
+    throw new EngineError("usage", "option precision", problem, `give ${PRECISIONS.join(" or ")}`);
+  }
+  if (precision === "f16" && !float16) {
+    const remedy = "compute in f32, or use another adapter";
+    throw new EngineError("adapter", "precision f16", 'the adapter has no float16 (the feature "shader-f16")', remedy);
+  }
+}
+
 /** Picks a problem's algorithm, if there is one. */
-type Chooser = (problem: Problem) => Algorithm | undefined;
+type Chooser = (problem: Problem) => ReturnType<typeof chooseAlgorithm>;
 
 /** Gives equal ranges one number, so that a printed plan shows which memory is used again. */
 function numberSlots(ranges: readonly Range[]): { slotOf: readonly number[]; slots: readonly Range[] } {
@@ -174,6 +238,7 @@ function placeInMemories(
   { graph, shapes: given }: ShapedGraph,
   nodes: readonly FusedNode[],
   joinInPlace: boolean,
+  precision: Precision,
 ): { views: Map<ValueId, View>; memories: Memory[] } {
   const rests = nodes.flatMap(({ rest }) => (rest ? [rest] : []));
   const shapes = new Map([...given, ...rests.map(({ output, shape }) => [output, shape] as const)]);
@@ -191,7 +256,7 @@ function placeInMemories(
     const known = byRoot.get(root);
     byRoot.set(root, {
       subject: root,
-      bytes: roundUp(byteLength(shapes.get(root)!)),
+      bytes: roundUp(byteLength(shapes.get(root)!, precision)),
       first: Math.min(known?.first ?? time, time),
       last: Math.max(known?.last ?? time, time),
     });
@@ -226,23 +291,24 @@ const smallerShares = [3 / 4, 1 / 2, 1 / 4, 0];
 
 /**
  * The dispatches of all nodes, and the arena with their scratch memory in it. Scratch memory takes what the values
- * leave free while its node is computed, so that it does not raise the peak; where that lies in pieces, it makes do
- * with less.
+ * leave free while its node is computed, so that it does not raise the peak, or by so many bytes `more`; where that
+ * lies in pieces, it makes do with less.
  */
 function launchNodes(
   nodes: readonly FusedNode[],
   views: ReadonlyMap<ValueId, View>,
   values: readonly Memory[],
-  limits: PlanLimits,
+  device: Pick<Problem, "precision" | "limits">,
   choose: Chooser,
+  more: number,
 ): { work: Work[]; memories: Memory[]; ranges: readonly Range[]; bytes: number } {
-  const { bytes: peak } = placeInArena(values);
+  const peak = placeInArena(values).bytes + more;
   const attempt = (share: number) => {
     const memories = [...values];
     const work = nodes.map((fused, time): Work => {
       const live = values.filter(({ first, last }) => first <= time && time <= last);
       const free = peak - live.reduce((sum, { bytes }) => sum + bytes, 0);
-      const launched = launchNode(fused, views, limits, Math.floor(free * share), choose);
+      const launched = launchNode(fused, views, { ...device, scratchBudget: Math.floor(free * share) }, choose);
       const own = launched.scratch.map(
         (bytes) => memories.push({ subject: fused.name, bytes: roundUp(bytes), first: time, last: time }) - 1,
       );
@@ -263,10 +329,14 @@ function launchNodes(
 function launchNode(
   { node, relu, output, rest, pool }: FusedNode,
   views: ReadonlyMap<ValueId, View>,
-  limits: PlanLimits,
-  scratchBudget: number,
+  device: Pick<Problem, "precision" | "limits" | "scratchBudget">,
   choose: Chooser,
-): { problem: Problem; launches: readonly Launch[]; scratch: readonly number[]; tolerance: number } {
+): {
+  problem: Problem;
+  launches: readonly Launch[];
+  scratch: readonly number[];
+  choice: ReturnType<Chooser>;
+} {
   const problem: Problem = {
     layer: node.name,
     op: node.op,
@@ -275,24 +345,21 @@ function launchNode(
     ...(rest && { rest: views.get(rest.output)!, restLayers: rest.parts.map(({ layer }) => layer) }),
     ...(pool && { pool }),
     relu,
-    limits,
-    scratchBudget,
+    ...device,
   };
-  if (isView(node.op) || problem.output.parameter) return { problem, launches: [], scratch: [], tolerance: 0 };
-  const algorithm = choose(problem);
-  if (!algorithm) {
+  if (isView(node.op) || problem.output.parameter) {
+    return { problem, launches: [], scratch: [], choice: undefined };
+  }
+  const choice = choose(problem);
+  if (!choice) {
     throw new EngineError("graph", node.name, `no kernel computes its ${node.op.type}`, "use another layer");
   }
-  return {
-    problem,
-    launches: algorithm.launch(problem),
-    scratch: algorithm.scratch?.(problem) ?? [],
-    tolerance: algorithm.tolerance ?? 0,
-  };
+  const { algorithm } = choice;
+  return { problem, launches: algorithm.launch(problem), scratch: algorithm.scratch?.(problem) ?? [], choice };
 }
 
 /** Sorts a launch's values by where the kernel takes them. A misspelt name would silently leave a default. */
-function sortValues({ kernel, values }: Launch): Pick<Step, "constants" | "layer" | "tiles"> {
+export function sortValues({ kernel, values }: Launch): Pick<Step, "constants" | "layer" | "tiles"> {
   const wanted = [...kernel.constants, ...kernel.layer, ...kernel.tiles];
   const problem =
     wanted.map((name) => (name in values ? undefined : `its value ${name} is not set`)).find(Boolean) ??
@@ -307,17 +374,17 @@ function sortValues({ kernel, values }: Launch): Pick<Step, "constants" | "layer
 }
 
 /** The bytes that the layer's own inputs, parameters and output hold, as far as this dispatch binds them. */
-function leastBytes({ node }: FusedNode, { bindings }: Launch): number {
+function leastBytes({ node }: FusedNode, { bindings }: Launch, precision: Precision): number {
   const read = bindings.reduce(
-    (sum, binding) => sum + (binding.kind === "input" ? byteLength(node.inputShapes[binding.input]) : 0),
+    (sum, binding) => sum + (binding.kind === "input" ? byteLength(node.inputShapes[binding.input], precision) : 0),
     0,
   );
   const parameters = bindings.reduce(
-    (sum, binding) => sum + (binding.kind === "parameter" ? binding.parameter.elements * bytesPerElement : 0),
+    (sum, binding) => sum + (binding.kind === "parameter" ? binding.parameter.elements * elementBytes[precision] : 0),
     0,
   );
   const writes = bindings.some(({ kind }) => kind === "output");
-  return read + parameters + (node.op.type === "concat" ? read : writes ? byteLength(node.outputShape) : 0);
+  return read + parameters + (node.op.type === "concat" ? read : writes ? byteLength(node.outputShape, precision) : 0);
 }
 
 /** Collects packed parameters, each once. */
@@ -331,7 +398,7 @@ class ParameterTable {
   }
 
   indexOf(layer: string, parameter: PackedParameter): number {
-    checkBufferSize(layer, "its packed weights take", parameter.elements * bytesPerElement, this.limits);
+    checkBufferSize(layer, "its packed weights take", parameterBytes(parameter), this.limits);
     const key = JSON.stringify(parameter);
     const known = this.indices.get(key);
     if (known !== undefined) return known;
@@ -367,9 +434,14 @@ export function largestBatch(
   batch: number,
   options: PlanOptions = {},
 ): number {
+  checkPrecision(options.precision, limits);
   const images = imageValues(single.graph, batch);
   if (!images) return fits(single.graph, batch, limits, options) ? batch : 0;
-  const imageBytes = Math.max(...[...images].map((id) => roundUp(byteLength(single.shapes.get(id)!))));
+  const bytesOf = (id: ValueId, precision?: Precision) => roundUp(byteLength(single.shapes.get(id)!, precision));
+  const imageBytes = Math.max(
+    ...[...images].map((id) => bytesOf(id, options.precision)),
+    ...edgesOf(single.graph).map((id) => bytesOf(id)),
+  );
   let most = Math.min(batch, Math.floor(largestBuffer(limits) / imageBytes));
   while (most > 0) {
     const arena = planGraph(inferShapesForBatch(single.graph, most), { ...limits, maxBufferSize: Infinity }, options);
@@ -377,6 +449,11 @@ export function largestBatch(
     most = Math.min(most - 1, Math.floor((most * limits.maxBufferSize) / arena.arenaBytes));
   }
   return most;
+}
+
+/** What comes from outside or goes there, in float32 whatever the precision. */
+function edgesOf({ inputs, outputs }: Graph): readonly ValueId[] {
+  return [...inputs.map(({ name }) => name), ...outputs];
 }
 
 function fits(graph: Graph, batch: number, limits: PlanLimits, options: PlanOptions): boolean {
@@ -397,8 +474,8 @@ export function splitBatch(batch: number, most: number): number[] {
   return Array.from({ length: parts }, (_, part) => Math.min(size, batch - part * size));
 }
 
-function byteLength(shape: Shape): number {
-  return elementCount(shape) * bytesPerElement;
+function byteLength(shape: Shape, precision: Precision = "f32"): number {
+  return elementCount(shape) * elementBytes[precision];
 }
 
 /** Bytes of a buffer from which kernels may read four elements at a time. */

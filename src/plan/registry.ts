@@ -13,7 +13,7 @@ import { convGemms, convGemmSplits } from "./kernels/conv_gemm.ts";
 import { convPointwise, convPointwiseSubgroup, convPointwiseVec4 } from "./kernels/conv_pointwise.ts";
 import { convWinograds } from "./kernels/conv_winograd.ts";
 import { crop } from "./kernels/crop.ts";
-import { fullyConnected } from "./kernels/fully_connected.ts";
+import { fullyConnected, fullyConnectedSubgroup } from "./kernels/fully_connected.ts";
 import { gather } from "./kernels/gather.ts";
 import { lrn } from "./kernels/lrn.ts";
 import { lrnWindow } from "./kernels/lrn_window.ts";
@@ -49,6 +49,7 @@ const typed = [
   concat,
   softmax,
   fullyConnected,
+  fullyConnectedSubgroup,
   unary,
   binary,
   scale,

@@ -3,6 +3,7 @@
 import type { ValueId } from "../graph/graph.ts";
 import { formatShape, sameShape, type Shape, type Tensor } from "../graph/tensor.ts";
 import { type Plan, plainTolerance } from "../plan/plan.ts";
+import type { Precision } from "../plan/precision.ts";
 
 /** What is compared: probabilities by their difference, other blobs by it relative to the blob's largest magnitude. */
 export type BlobKind = "activation" | "probability";
@@ -16,11 +17,20 @@ export const tolerances: Tolerances = { activation: plainTolerance, probability:
 /** The most that any plan in float32 may be off: Winograd's F(4×4, 3×3) loses a digit, of which softmax makes less. */
 export const widestTolerances: Tolerances = { activation: 3e-5, probability: 5e-6 };
 
-/** What a plan may be off by, from the algorithms that it uses. */
-export function tolerancesOf({ tolerance }: Plan): Tolerances {
-  return tolerance <= plainTolerance ? tolerances : widestTolerances;
+/** The same in float16, where every layer rounds what it leaves to 11 bits. */
+export const float16Tolerances: Tolerances = { activation: 1e-2, probability: 5e-3 };
+
+/** The most that any plan of a precision may be off. */
+export function widestTolerancesIn(precision: Precision): Tolerances {
+  return precision === "f32" ? widestTolerances : float16Tolerances;
 }
 
+/** What a plan may be off by, from its precision and the algorithms that it uses. */
+export function tolerancesOf({ precision, tolerance }: Pick<Plan, "precision" | "tolerance">): Tolerances {
+  return precision === "f32" && tolerance <= plainTolerance ? tolerances : widestTolerancesIn(precision);
+}
+
+/** How far a blob is from what it should be. */
 export interface BlobVerdict {
   readonly blob: ValueId;
   /** The expected shape. */

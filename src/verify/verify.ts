@@ -4,6 +4,8 @@ import type { EngineError } from "../errors.ts";
 import type { Graph, ShapedGraph, ValueId } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
+import type { PlanOptions } from "../plan/planner.ts";
+import type { Precision } from "../plan/precision.ts";
 import type { KernelSource } from "../webgpu/kernel_source.ts";
 import { Session } from "../webgpu/session.ts";
 import {
@@ -19,9 +21,12 @@ import {
 /** Blobs by name. */
 export type Blobs = ReadonlyMap<ValueId, Tensor>;
 
-export interface WebgpuBlobsOptions {
+/** Where blobs are computed, and which. */
+export interface WebgpuBlobsOptions extends Pick<PlanOptions, "choices"> {
   readonly device: GPUDevice;
   readonly kernels: KernelSource;
+  /** f32 unless given. */
+  readonly precision?: Precision;
   /** The blobs that are asked for. */
   readonly wanted: ReadonlySet<ValueId>;
   /** Told how many of the pipelines are ready. */
@@ -37,10 +42,10 @@ export async function webgpuBlobs(
   graph: Graph,
   weights: Weights,
   inputs: Readonly<Record<ValueId, Tensor>>,
-  { device, kernels, wanted, onProgress }: WebgpuBlobsOptions,
+  { wanted, ...others }: WebgpuBlobsOptions,
 ): Promise<{ blobs: Map<ValueId, Tensor>; allowed: Tolerances }> {
   const batch = Object.values(inputs)[0].shape[0];
-  const options = { device, kernels, batch, ...(onProgress ? { onProgress } : {}) };
+  const options = { ...others, batch };
   const blobs = new Map<ValueId, Tensor>();
   const keep = (tensors: Readonly<Record<ValueId, Tensor>>) => {
     for (const [id, tensor] of Object.entries(tensors)) if (wanted.has(id)) blobs.set(id, tensor);
@@ -62,6 +67,7 @@ export async function webgpuBlobs(
   return { blobs, allowed };
 }
 
+/** How far all blobs are from what they should be. */
 export interface Verification {
   /** A verdict on each expected blob, in the graph's order. */
   readonly verdicts: readonly BlobVerdict[];

@@ -4,7 +4,11 @@ import { EngineError } from "../errors.ts";
 import type { Graph, ValueId } from "../graph/graph.ts";
 import { elementCount, elementsPerImage, formatShape, type Shape, type Tensor } from "../graph/tensor.ts";
 
-/** Arrays by the names of the graph's inputs. Without a shape an array is a batch of as many images as it holds. */
+/**
+ * Arrays by the names of the graph's inputs, float32 in C order. Without a shape an array is a batch of as many images
+ * as it holds. Values that are not finite are computed with as IEEE 754 has it: a NaN makes its own image's results NaN
+ * wherever it reaches.
+ */
 export type Inputs = Readonly<Record<ValueId, Tensor | Float32Array>>;
 
 /** A batch whose arrays fit the graph. */
@@ -47,20 +51,33 @@ function asTensor(name: ValueId, wanted: readonly (number | string)[], input: un
   const remedy = `give ${formatShape(wanted)}`;
   const concern = { shapes: { expected: wanted } };
   if (input === undefined) throw new EngineError("array", subject, "it is missing", remedy, concern);
-  if (input instanceof Float32Array) {
+  if (isFloat32Array(input)) {
+    checkThere(subject, input, remedy);
     const image = wanted.reduce<number>((product, extent) => (extent === "N" ? product : product * Number(extent)), 1);
     const images = wanted.includes("N") ? Math.floor(input.length / image) : 1;
     return { shape: wanted.map((extent) => (extent === "N" ? images : Number(extent))), data: input };
   }
   const { shape, data } = Object(input) as Partial<Record<keyof Tensor, unknown>>;
-  if (!(data instanceof Float32Array)) {
+  if (!isFloat32Array(data)) {
     const problem = data === undefined ? `it is ${describe(input)}` : `its data is ${describe(data)}`;
     throw new EngineError("array", subject, problem, `${remedy} as { shape, data: Float32Array }`, concern);
   }
   if (!Array.isArray(shape)) {
     throw new EngineError("array", subject, `its shape is ${describe(shape)}`, `${remedy} as an array`, concern);
   }
+  if (shape.every((extent) => extent !== 0)) checkThere(subject, data, remedy);
   return { shape: shape as Shape, data };
+}
+
+/** Of whatever global scope. */
+export function isFloat32Array(value: unknown): value is Float32Array {
+  return ArrayBuffer.isView(value) && (value as Float32Array)[Symbol.toStringTag] === "Float32Array";
+}
+
+/** What was transferred to another thread leaves an array of no elements behind. */
+function checkThere(subject: string, { length }: Float32Array, remedy: string): void {
+  if (length > 0) return;
+  throw new EngineError("array", subject, "it has no elements: it is empty, or was transferred away", remedy);
 }
 
 function checkTensor(subject: string, { shape, data }: Tensor, wanted: readonly (number | string)[]): void {
@@ -84,10 +101,17 @@ export function describe(value: unknown): string {
   return name ? `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}` : "an object";
 }
 
-/** `count` images of every input, from the image `start` on. Only inputs that are all batches are ever cut. */
+/**
+ * `count` images of every input, from the image `start` on. Only inputs that are all batches are ever cut.
+ * Throws EngineError "array" for an array that the caller transferred away, or shrank, since it was checked.
+ */
 export function slice({ images, tensors }: Batch, start: number, count: number): Map<ValueId, Float32Array> {
   return new Map(
     [...tensors].map(([id, { shape, data }]) => {
+      if (data.length !== elementCount(shape)) {
+        const problem = "it was transferred away, or shrank, before its turn came";
+        throw new EngineError("array", `input "${id}"`, problem, "keep it until the call is settled");
+      }
       const image = elementsPerImage(shape);
       return [id, count === images ? data : data.subarray(start * image, (start + count) * image)];
     }),

@@ -40,6 +40,8 @@ export class IoBinding implements Disposable {
 
   /** See `Session.bind`. */
   static async create(deployment: Deployment, batch: number, inputs: Buffers, outputs: Buffers): Promise<IoBinding> {
+    checkBuffers("input", inputs);
+    checkBuffers("output", outputs);
     const parts = deployment.parts(batch);
     const leases: Lease[] = [];
     try {
@@ -62,6 +64,7 @@ export class IoBinding implements Disposable {
       const ranges = [...sources.values(), ...targets.values()];
       checkOverlaps(ranges);
       await probeBuffers(deployment.device, ranges);
+      for (const { program } of leases) await program.prepare([...targets.keys()]);
       const bound = parts.map((part, index): BoundPart => ({
         lease: leases[index],
         sources: placesOf(part, batch, sources),
@@ -99,9 +102,16 @@ export class IoBinding implements Disposable {
     for (const { lease } of this.parts) lease.release();
   }
 
+  /** As `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+function checkBuffers(role: "input" | "output", buffers: unknown): void {
+  if (typeof buffers === "object" && buffers !== null) return;
+  const remedy = `give an object of buffers by ${role} name`;
+  throw new EngineError("usage", `${role} buffers`, `they are ${describe(buffers)}`, remedy);
 }
 
 function checkNames(network: string, wanted: readonly ValueId[], inputs: Buffers): void {

@@ -4,10 +4,13 @@
  */
 
 import { EngineError } from "../errors.ts";
-import { inferShapesForBatch, type ShapedGraph } from "../graph/graph.ts";
+import { inferShapesForBatch, type Parameter, type ShapedGraph } from "../graph/graph.ts";
 import type { Model } from "../graph/model.ts";
+import { elementCount, formatShape, sameShape } from "../graph/tensor.ts";
+import type { Weights } from "../graph/weights.ts";
 import type { PlanLimits } from "../plan/limits.ts";
 import { largestBatch, planGraph, type PlanOptions, splitBatch } from "../plan/planner.ts";
+import { describe, isFloat32Array } from "./batches.ts";
 import { limitsOf } from "./device.ts";
 import type { KernelSource } from "./kernel_source.ts";
 import { type Fate, fateOf } from "./loss.ts";
@@ -65,6 +68,7 @@ export class Deployment {
     this.options = options;
     this.limits = options.limits ?? limitsOf(device);
     this.single = inferShapesForBatch(model.graph, 1);
+    checkParameters(this.single.parameters, model.weights);
     this.fate = fateOf(device);
     this.pipelines = new PipelineCache(device, options.kernels);
     this.parameters = new ParameterBuffers(device, model.weights);
@@ -190,6 +194,24 @@ export class Deployment {
     }
     // Where not even one image fits, planning says which value is too large.
     return this.most === 0 ? [batch] : splitBatch(batch, this.most);
+  }
+}
+
+/** Throws EngineError "weights" for a parameter that is missing, of another shape, or no float32 array of it. */
+function checkParameters(parameters: readonly Parameter[], weights: Weights): void {
+  for (const { name, shape } of parameters) {
+    const tensor = weights.get(name);
+    if (!tensor) throw new EngineError("weights", name, "it is missing", "give weights that hold it");
+    const concern = { layer: name.slice(0, name.lastIndexOf(".")), shapes: { given: tensor.shape, expected: shape } };
+    const remedy = `give ${formatShape(shape)} as float32`;
+    if (!Array.isArray(tensor.shape) || !sameShape(tensor.shape, shape)) {
+      const problem = `its shape is ${Array.isArray(tensor.shape) ? formatShape(tensor.shape) : describe(tensor.shape)}`;
+      throw new EngineError("weights", name, problem, remedy, concern);
+    }
+    if (!isFloat32Array(tensor.data) || tensor.data.length !== elementCount(shape)) {
+      const problem = `its data is ${describe(tensor.data)}`;
+      throw new EngineError("weights", name, `${problem} of ${tensor.data?.length} elements`, remedy, concern);
+    }
   }
 }
 

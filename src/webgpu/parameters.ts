@@ -2,10 +2,12 @@
 
 import { EngineError } from "../errors.ts";
 import type { Weights } from "../graph/weights.ts";
+import { floatsToHalves, LARGEST_HALF } from "../plan/half.ts";
 import { packParameter } from "../plan/pack.ts";
-import { bytesPerElement, type PackedParameter } from "../plan/plan.ts";
+import { type PackedParameter, parameterBytes } from "../plan/plan.ts";
 import { bufferUsage } from "./constants.ts";
 import { guarded } from "./errors.ts";
+import { unshared } from "./shared_memory.ts";
 
 export class ParameterBuffers {
   private readonly device: GPUDevice;
@@ -56,13 +58,14 @@ export class ParameterBuffers {
         "give weights of the shapes that the graph asks for",
       );
     }
+    const contents = parameter.precision === "f16" ? halvesOf(parameter, packed) : packed;
     const buffer = this.device.createBuffer({
       label: "name" in parameter ? parameter.name : parameter.layout,
       // Kernels may read four values at a time.
-      size: Math.ceil((parameter.elements * bytesPerElement) / 16) * 16,
+      size: Math.ceil(parameterBytes(parameter) / 16) * 16,
       usage: bufferUsage.storage | bufferUsage.copyDst,
     });
-    this.device.queue.writeBuffer(buffer, 0, packed);
+    this.device.queue.writeBuffer(buffer, 0, unshared(contents));
     this.buffers.set(key, buffer);
     return buffer;
   }
@@ -72,4 +75,17 @@ export class ParameterBuffers {
     if (!tensor) throw new EngineError("weights", name, "it is missing", "give weights that hold it");
     return tensor;
   }
+}
+
+/** Rejects what float16 can't hold: an infinite weight would spoil every result, and nobody would know why. */
+function halvesOf(parameter: PackedParameter, values: Float32Array): Uint16Array<ArrayBuffer> {
+  const halves = floatsToHalves(values);
+  const beyond = values.find((value, index) => Number.isFinite(value) && (halves[index] & 0x7fff) === 0x7c00);
+  if (beyond === undefined) return halves;
+  throw new EngineError(
+    "weights",
+    "name" in parameter ? parameter.name : parameter.layout,
+    `its value ${beyond} is beyond float16's largest, ${LARGEST_HALF}`,
+    "compute in f32",
+  );
 }

@@ -1,13 +1,15 @@
 /** Compiles kernels: one pipeline for each set of constants, whoever asks for it. */
 
+import { EngineError } from "../errors.ts";
 import type { Step } from "../plan/plan.ts";
 import { kernelNamed } from "../plan/registry.ts";
+import { describe } from "./batches.ts";
 import { shaderStageCompute } from "./constants.ts";
-import { gpuError } from "./errors.ts";
-import { type KernelSource, setTiles } from "./kernel_source.ts";
+import { gpuError, guarded } from "./errors.ts";
+import { type KernelSource, setElements, setTiles } from "./kernel_source.ts";
 
 /** What of a step its pipeline depends on. */
-export type PipelineKey = Pick<Step, "kernel" | "constants" | "tiles">;
+export type PipelineKey = Pick<Step, "kernel" | "constants" | "tiles" | "elements">;
 
 /** The pipelines of one device. */
 export class PipelineCache {
@@ -24,7 +26,7 @@ export class PipelineCache {
 
   /** The pipeline for a step, compiled at the first call; rejects with EngineError "gpu" where it won't compile. */
   get(step: PipelineKey): Promise<GPUComputePipeline> {
-    const key = JSON.stringify([step.kernel, sorted(step.constants), sorted(step.tiles)]);
+    const key = JSON.stringify([step.kernel, sorted(step.constants), sorted(step.tiles), sorted(step.elements ?? {})]);
     let pipeline = this.pipelines.get(key);
     if (!pipeline) {
       pipeline = this.compile(step);
@@ -52,9 +54,9 @@ export class PipelineCache {
     return layout;
   }
 
-  private async compile({ kernel, constants, tiles }: PipelineKey): Promise<GPUComputePipeline> {
-    const source = await this.source(kernel);
-    const module = await this.module(kernel, setTiles(kernel, source, tiles));
+  private async compile({ kernel, constants, tiles, elements = {} }: PipelineKey): Promise<GPUComputePipeline> {
+    const source = await this.text(kernel);
+    const module = await this.module(kernel, setElements(kernel, setTiles(kernel, source, tiles), elements));
     try {
       return await this.device.createComputePipelineAsync({
         label: kernel,
@@ -64,6 +66,21 @@ export class PipelineCache {
     } catch (error) {
       throw gpuError(`kernel ${kernel}`, error instanceof Error ? error.message : String(error));
     }
+  }
+
+  private async text(kernel: string): Promise<string> {
+    const subject = `kernel ${kernel}`;
+    const remedy = "mend the function that was given as kernels";
+    let text: unknown;
+    try {
+      text = await this.source(kernel);
+    } catch (cause) {
+      if (cause instanceof EngineError) throw cause;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new EngineError("gpu", subject, `its text can't be had (${why})`, remedy, { cause });
+    }
+    if (typeof text !== "string") throw new EngineError("gpu", subject, `its text is ${describe(text)}`, remedy);
+    return text;
   }
 
   private module(kernel: string, code: string): Promise<GPUShaderModule> {
@@ -76,14 +93,18 @@ export class PipelineCache {
   }
 
   private async compileModule(kernel: string, code: string): Promise<GPUShaderModule> {
-    const module = this.device.createShaderModule({ label: kernel, code });
+    // What is wrong is a device error besides; the messages say where.
+    const { value: module, checked } = guarded(this.device, `kernel ${kernel}`, () =>
+      this.device.createShaderModule({ label: kernel, code }),
+    );
     const { messages } = await module.getCompilationInfo();
     const [message] = messages.filter(({ type }) => type === "error");
     if (message) throw gpuError(`kernel ${kernel}.wgsl:${message.lineNum}:${message.linePos}`, message.message);
+    await checked;
     return module;
   }
 }
 
-function sorted(record: Readonly<Record<string, number>>): [string, number][] {
+function sorted<T>(record: Readonly<Record<string, T>>): [string, T][] {
   return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -8,21 +8,25 @@
 
 import type { ValueId } from "../graph/graph.ts";
 import { elementCount, elementsPerImage, imageCount, type Tensor } from "../graph/tensor.ts";
-import { bytesPerElement, type Plan, type PlannedValue } from "../plan/plan.ts";
-import { kernelNamed } from "../plan/registry.ts";
+import type { Decision } from "../plan/choices.ts";
+import { bytesPerElement, type Plan, type PlannedValue, type Step } from "../plan/plan.ts";
 import { bufferUsage, mapModeRead } from "./constants.ts";
+import { type Dispatch, dispatch, makeDispatches, makeLayers } from "./dispatches.ts";
 import { guarded } from "./errors.ts";
 import type { ParameterBuffers } from "./parameters.ts";
 import { Patience } from "./patience.ts";
 import type { PipelineCache } from "./pipelines.ts";
 import { makeReadback, type Place, type Readback, readMapped, type Tap } from "./readback.ts";
+import { unshared } from "./shared_memory.ts";
+import { Staging } from "./staging.ts";
 
 /** Told after each pipeline that is ready. */
 export type CompileProgress = (done: number, total: number) => void;
 
-interface Dispatch {
-  readonly pipeline: GPUComputePipeline;
-  readonly bindGroup: GPUBindGroup;
+/** How the inputs of a float16 plan come in and its outputs go out. */
+interface Edges {
+  readonly inputs: Staging;
+  readonly outputs: Staging;
 }
 
 export class Program {
@@ -31,6 +35,11 @@ export class Program {
   private readonly arena: GPUBuffer;
   private readonly layers: GPUBuffer;
   private readonly dispatches: readonly Dispatch[];
+  private readonly pipelines: PipelineCache;
+  /** None where the arena holds float32, as callers do. */
+  private readonly edges: Edges | undefined;
+  /** How values that are no outputs go out, for each set of them that was asked for. */
+  private readonly exits = new Map<string, Staging>();
   private readonly patience = new Patience();
   private readonly timedPatience = new Patience();
   /** For the plan's outputs: as many as runs were under way at once. */
@@ -45,6 +54,8 @@ export class Program {
     arena: GPUBuffer,
     layers: GPUBuffer,
     dispatches: readonly Dispatch[],
+    pipelines: PipelineCache,
+    edges: Edges | undefined,
     outputs: Readback,
   ) {
     this.device = device;
@@ -52,6 +63,8 @@ export class Program {
     this.arena = arena;
     this.layers = layers;
     this.dispatches = dispatches;
+    this.pipelines = pipelines;
+    this.edges = edges;
     this.ring = [outputs];
     this.idle = [outputs];
   }
@@ -80,7 +93,7 @@ export class Program {
     const { value: outputs, checked: outputsChecked } = guarded(device, "read-back buffer", () =>
       makeReadback(device, plan, plan.outputs),
     );
-    const { value: layers, checked: layersChecked } = guarded(device, "layers", () => makeLayers(device, plan));
+    const { value: layers, checked: layersChecked } = guarded(device, "layers", () => makeLayers(device, plan.steps));
     const { value: arena, checked: arenaChecked } = guarded(device, "activations", () =>
       device.createBuffer({
         label: "activations",
@@ -91,25 +104,18 @@ export class Program {
     try {
       for (const checked of [layersChecked, arenaChecked, outputsChecked]) await checked;
       const { value: dispatches, checked } = guarded(device, "bind groups", () =>
-        plan.steps.map((step, index): Dispatch => ({
-          pipeline: compiled[index],
-          bindGroup: device.createBindGroup({
-            label: step.name,
-            layout: pipelines.layout(step.kernel),
-            entries: [
-              ...step.bindings.map((bound): GPUBufferBinding => {
-                if (bound.kind === "parameter") return { buffer: parameterBuffers[bound.parameter] };
-                if (bound.kind === "unused") return { buffer: parameters.unused() };
-                const { offset, bytes } = plan.slots[bound.slot];
-                return { buffer: arena, offset, size: bytes };
-              }),
-              { buffer: layers, offset: index * layerStride, size: layerStride },
-            ].map((resource, binding) => ({ binding, resource })),
-          }),
-        })),
+        makeDispatches(device, plan.steps, compiled, pipelines, layers, (bound): GPUBufferBinding => {
+          if (bound.kind === "parameter") return { buffer: parameterBuffers[bound.parameter] };
+          if (bound.kind === "slot") {
+            const { offset, bytes } = plan.slots[bound.slot];
+            return { buffer: arena, offset, size: bytes };
+          }
+          return { buffer: parameters.unused() };
+        }),
       );
       await checked;
-      return new Program(device, plan, arena, layers, dispatches, outputs);
+      const edges = plan.precision === "f32" ? undefined : await makeEdges(device, plan, arena, pipelines);
+      return new Program(device, plan, arena, layers, dispatches, pipelines, edges, outputs);
     } catch (error) {
       for (const buffer of [arena, layers, outputs.buffer]) buffer.destroy();
       throw error;
@@ -118,7 +124,8 @@ export class Program {
 
   /** Bytes of GPU memory that this program alone holds. */
   get bytes(): number {
-    return this.ring.reduce((sum, { buffer }) => sum + buffer.size, this.arena.size + this.layers.size);
+    const staging = this.stagings().reduce((sum, { bytes }) => sum + bytes, 0);
+    return this.ring.reduce((sum, { buffer }) => sum + buffer.size, this.arena.size + this.layers.size + staging);
   }
 
   /**
@@ -133,20 +140,38 @@ export class Program {
   ): Promise<Map<ValueId, Tensor>> {
     const ring = read === this.plan.outputs;
     const readback = (ring ? this.idle.pop() : undefined) ?? (await this.makeReadback(read));
+    const exit = ring ? this.edges?.outputs : await this.makeExit(read);
     try {
-      return await this.runInto(readback, inputs);
+      return await this.runInto(readback, exit, inputs);
     } finally {
+      if (!ring) exit?.dispose();
       if (!ring || this.disposed) readback.buffer.destroy();
       else this.idle.push(readback);
     }
   }
 
+  /** Makes ready to encode runs that give these values out. */
+  async prepare(ids: readonly ValueId[]): Promise<void> {
+    const key = JSON.stringify(ids);
+    if (this.exitFor(ids) || this.exits.has(key)) return;
+    const exit = await this.makeExit(ids);
+    if (!exit) return;
+    // Another may have been as quick.
+    if (this.exits.has(key) || this.disposed) exit.dispose();
+    else this.exits.set(key, exit);
+  }
+
   /**
    * Records the plan into an encoder: inputs are copied from one buffer to another, values likewise, and nothing
-   * comes by the CPU. The places must be right for what lies there.
+   * comes by the CPU. The places must be right for what lies there, and the values prepared.
    */
   encode(encoder: GPUCommandEncoder, sources: ReadonlyMap<ValueId, Place>, targets: ReadonlyMap<ValueId, Place>): void {
     for (const [id, { buffer, offset }] of sources) {
+      const staged = this.edges?.inputs.values.get(id);
+      if (staged) {
+        encoder.copyBufferToBuffer(buffer, offset, staged.buffer, 0, staged.bytes);
+        continue;
+      }
       for (const { inArena, outside, bytes } of this.pieces(this.plan.values[id])) {
         encoder.copyBufferToBuffer(buffer, offset + outside, this.arena, inArena, bytes);
       }
@@ -154,31 +179,87 @@ export class Program {
     this.encodeSteps(
       encoder,
       [...targets].map(([id, place]) => ({ ...place, id, value: this.plan.values[id] })),
+      this.exitFor([...targets.keys()]) ?? this.exits.get(JSON.stringify([...targets.keys()])),
     );
   }
 
   /**
-   * Runs the plan with a pass of its own for each step and gives the nanoseconds that each took on the GPU, by
-   * timestamp queries. The device must have the feature "timestamp-query".
+   * Runs the plan with a pass of its own for each step, those that convert inputs and outputs among them, and gives
+   * the nanoseconds that each took on the GPU, by timestamp queries. The device must have the feature "timestamp-query".
    */
-  async time(inputs: ReadonlyMap<ValueId, Float32Array>): Promise<number[]> {
-    const { device, dispatches } = this;
-    const count = dispatches.length * 2;
+  async time(inputs: ReadonlyMap<ValueId, Float32Array>): Promise<{ step: Step; nanoseconds: number }[]> {
+    const dispatches = [
+      ...conversionsOf(this.edges?.inputs),
+      ...this.dispatches,
+      ...conversionsOf(this.edges?.outputs),
+    ];
+    const nanoseconds = await this.timePasses(
+      dispatches.map((each) => (pass) => dispatch(pass, each)),
+      () => this.writeInputs(inputs),
+    );
+    return dispatches.map(({ step }, index) => ({ step, nanoseconds: nanoseconds[index] }));
+  }
+
+  /**
+   * Runs some steps, all unless given, so many times over on what lies in memory, and gives the nanoseconds that it
+   * took: on the GPU by timestamp queries where the device has them, else from the submission until it is done.
+   */
+  async measure(
+    repetitions: number,
+    { firstStep, steps }: Pick<Decision, "firstStep" | "steps"> = { firstStep: 0, steps: this.plan.steps.length },
+  ): Promise<number> {
+    const measured = this.dispatches.slice(firstStep, firstStep + steps);
+    const all = (pass: GPUComputePassEncoder) => {
+      for (let repetition = 0; repetition < repetitions; repetition++) {
+        for (const each of measured) dispatch(pass, each);
+      }
+    };
+    const { device } = this;
+    if (device.features.has("timestamp-query")) return (await this.timePasses([all]))[0];
+    const start = performance.now();
+    const { checked } = guarded(device, "run", () => {
+      const encoder = device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      all(pass);
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+    });
+    await device.queue.onSubmittedWorkDone();
+    const nanoseconds = (performance.now() - start) * 1e6;
+    await checked;
+    return nanoseconds;
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    this.arena.destroy();
+    this.layers.destroy();
+    for (const staging of this.stagings()) staging.dispose();
+    for (const { buffer } of this.ring.splice(0)) buffer.destroy();
+  }
+
+  /** The nanoseconds that each of several passes took, by timestamp queries, once `prepare` was done. */
+  private async timePasses(
+    passes: readonly ((pass: GPUComputePassEncoder) => void)[],
+    prepare: () => void = () => undefined,
+  ): Promise<number[]> {
+    const { device } = this;
+    const count = passes.length * 2;
     const { value, checked } = guarded(device, "timestamps", () => {
       const queries = device.createQuerySet({ type: "timestamp", count });
       const resolved = device.createBuffer({ size: count * 8, usage: bufferUsage.queryResolve | bufferUsage.copySrc });
       const readable = device.createBuffer({ size: count * 8, usage: bufferUsage.mapRead | bufferUsage.copyDst });
-      this.writeInputs(inputs);
+      prepare();
       const encoder = device.createCommandEncoder();
-      dispatches.forEach((dispatch, step) => {
+      passes.forEach((encode, index) => {
         const pass = encoder.beginComputePass({
           timestampWrites: {
             querySet: queries,
-            beginningOfPassWriteIndex: step * 2,
-            endOfPassWriteIndex: step * 2 + 1,
+            beginningOfPassWriteIndex: index * 2,
+            endOfPassWriteIndex: index * 2 + 1,
           },
         });
-        this.dispatch(pass, dispatch, step);
+        encode(pass);
         pass.end();
       });
       encoder.resolveQuerySet(queries, 0, count, resolved, 0);
@@ -190,19 +271,12 @@ export class Program {
       await checked;
       await this.timedPatience.await(() => value.readable.mapAsync(mapModeRead));
       const stamps = new BigUint64Array(value.readable.getMappedRange());
-      return dispatches.map((_, step) => Number(stamps[step * 2 + 1] - stamps[step * 2]));
+      return passes.map((_, index) => Number(stamps[index * 2 + 1] - stamps[index * 2]));
     } finally {
       value.queries.destroy();
       value.resolved.destroy();
       value.readable.destroy();
     }
-  }
-
-  dispose(): void {
-    this.disposed = true;
-    this.arena.destroy();
-    this.layers.destroy();
-    for (const { buffer } of this.ring.splice(0)) buffer.destroy();
   }
 
   private async makeReadback(read: readonly ValueId[]): Promise<Readback> {
@@ -219,12 +293,31 @@ export class Program {
     return value;
   }
 
-  private async runInto(readback: Readback, inputs: ReadonlyMap<ValueId, Float32Array>): Promise<Map<ValueId, Tensor>> {
+  private stagings(): Staging[] {
+    return [...(this.edges ? [this.edges.inputs, this.edges.outputs] : []), ...this.exits.values()];
+  }
+
+  /** How values go out that the plan's outputs go out as. */
+  private exitFor(ids: readonly ValueId[]): Staging | undefined {
+    const { outputs } = this.edges ?? {};
+    return outputs && ids.every((id) => outputs.values.has(id)) ? outputs : undefined;
+  }
+
+  private async makeExit(ids: readonly ValueId[]): Promise<Staging | undefined> {
+    if (!this.edges) return undefined;
+    return Staging.create(this.device, this.plan, this.arena, this.pipelines, ids, "out");
+  }
+
+  private async runInto(
+    readback: Readback,
+    exit: Staging | undefined,
+    inputs: ReadonlyMap<ValueId, Float32Array>,
+  ): Promise<Map<ValueId, Tensor>> {
     const { device } = this;
     const { checked } = guarded(device, "run", () => {
       this.writeInputs(inputs);
       const encoder = device.createCommandEncoder();
-      this.encodeSteps(encoder, readback.taps);
+      this.encodeSteps(encoder, readback.taps, exit);
       device.queue.submit([encoder.finish()]);
     });
     const mapped = this.patience.await(() => readback.buffer.mapAsync(mapModeRead));
@@ -242,37 +335,56 @@ export class Program {
 
   private writeInputs(inputs: ReadonlyMap<ValueId, Float32Array>): void {
     for (const id of this.plan.inputs) {
-      const data = inputs.get(id)! as Float32Array<ArrayBuffer>;
-      this.device.queue.writeBuffer(this.arena, this.plan.slots[this.plan.values[id].slot].offset, data);
+      const data = unshared(inputs.get(id)!);
+      const staged = this.edges?.inputs.values.get(id);
+      if (staged) this.device.queue.writeBuffer(staged.buffer, 0, data);
+      else this.device.queue.writeBuffer(this.arena, this.plan.slots[this.plan.values[id].slot].offset, data);
     }
   }
 
-  /** One pass over the steps, interrupted only where a value has to be copied out before its memory is reused. */
-  private encodeSteps(encoder: GPUCommandEncoder, taps: readonly Tap[]): void {
-    const { steps, outputs } = this.plan;
-    const last = steps.length - 1;
+  /**
+   * One pass over the steps. Values are given out right after the step that makes them whole, before their memory
+   * serves others: by a dispatch that converts them or, interrupting the pass, by a copy.
+   */
+  private encodeSteps(encoder: GPUCommandEncoder, taps: readonly Tap[], exit: Staging | undefined): void {
+    const { outputs } = this.plan;
+    const last = this.dispatches.length - 1;
     // Outputs stay where they are until the end.
     const due = (tap: Tap) => (outputs.includes(tap.id) ? last : tap.value.readyAfter);
-    const copyDue = (step: number) => {
-      for (const tap of taps) if (due(tap) === step) this.encodeCopy(encoder, tap);
-    };
-    copyDue(-1);
     let pass: GPUComputePassEncoder | undefined;
-    for (let step = 0; step <= last; step++) {
-      pass ??= encoder.beginComputePass();
-      this.dispatch(pass, this.dispatches[step], step);
-      if (step === last || taps.some((tap) => due(tap) === step)) {
-        pass.end();
-        pass = undefined;
-        copyDue(step);
+    let current: GPUComputePipeline | undefined;
+    const compute = (each: Dispatch) => {
+      if (!pass) current = undefined;
+      dispatch((pass ??= encoder.beginComputePass()), each, current);
+      current = each.pipeline;
+    };
+    const endPass = () => {
+      pass?.end();
+      pass = undefined;
+    };
+    const giveOut = (step: number) => {
+      for (const tap of taps) {
+        if (due(tap) !== step) continue;
+        if (exit) {
+          compute(exit.values.get(tap.id)!.dispatch);
+        } else {
+          endPass();
+          this.encodeCopy(encoder, tap);
+        }
       }
+    };
+    for (const conversion of conversionsOf(this.edges?.inputs)) compute(conversion);
+    giveOut(-1);
+    this.dispatches.forEach((each, step) => {
+      compute(each);
+      giveOut(step);
+    });
+    endPass();
+    if (!exit) return;
+    for (const { id, buffer, offset } of taps) {
+      const staged = exit.values.get(id)!;
+      encoder.copyBufferToBuffer(staged.buffer, 0, buffer, offset, staged.bytes);
     }
-  }
-
-  private dispatch(pass: GPUComputePassEncoder, { pipeline, bindGroup }: Dispatch, step: number): void {
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, bindGroup);
-    pass.dispatchWorkgroups(...this.plan.steps[step].workgroups);
   }
 
   private encodeCopy(encoder: GPUCommandEncoder, { value, buffer, offset }: Tap): void {
@@ -293,25 +405,16 @@ export class Program {
   }
 }
 
-/** Bytes from one step's `Layer` to the next: WebGPU's alignment of uniform bindings, and more than any takes. */
-const layerStride = 256;
+async function makeEdges(device: GPUDevice, plan: Plan, arena: GPUBuffer, pipelines: PipelineCache): Promise<Edges> {
+  const inputs = await Staging.create(device, plan, arena, pipelines, plan.inputs, "in");
+  try {
+    return { inputs, outputs: await Staging.create(device, plan, arena, pipelines, plan.outputs, "out") };
+  } catch (error) {
+    inputs.dispose();
+    throw error;
+  }
+}
 
-/** Every step's `Layer` in one uniform buffer. */
-function makeLayers(device: GPUDevice, { steps }: Plan): GPUBuffer {
-  const contents = new DataView(new ArrayBuffer(Math.max(steps.length, 1) * layerStride));
-  steps.forEach(({ kernel, layer }, step) => {
-    const { layer: fields, floats = [] } = kernelNamed(kernel);
-    fields.forEach((field, index) => {
-      const offset = step * layerStride + index * 4;
-      if (floats.includes(field)) contents.setFloat32(offset, layer[field], true);
-      else contents.setUint32(offset, layer[field], true);
-    });
-  });
-  const buffer = device.createBuffer({
-    label: "layers",
-    size: contents.byteLength,
-    usage: bufferUsage.uniform | bufferUsage.copyDst,
-  });
-  device.queue.writeBuffer(buffer, 0, contents.buffer);
-  return buffer;
+function conversionsOf(staging: Staging | undefined): Dispatch[] {
+  return staging ? [...staging.values.values()].map((staged) => staged.dispatch) : [];
 }

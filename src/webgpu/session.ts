@@ -15,6 +15,7 @@ import { checkInputs, describe, type Inputs, join, slice } from "./batches.ts";
 import { type Buffers, IoBinding } from "./binding.ts";
 import { Deployment, type DeploymentOptions, type Part, sessionDisposed } from "./deployment.ts";
 import { guarded } from "./errors.ts";
+import { checkDevice, checkKernels, checkLimits, checkOptions } from "./options.ts";
 import { checkOutputs } from "./outputs.ts";
 import type { CompileProgress, Program } from "./program.ts";
 import { inOrder } from "./stream.ts";
@@ -26,12 +27,15 @@ import { Turns } from "./turns.ts";
  */
 const underWay = 3;
 
+/** Where and how a session runs. */
 export interface SessionOptions extends DeploymentOptions {
   /**
-   * The device, which stays the caller's; or a function that opens one. The function is called at once, and again at
+   * The device; or a function that opens one, such as `openDevice`. The function is called at once, and again at
    * the first call after its device was lost: what was under way then rejects, and the session carries on.
    */
   readonly device: GPUDevice | (() => GPUDevice | Promise<GPUDevice>);
+  /** Whether the device goes with the session: `dispose` destroys it. Unless given it stays the caller's. */
+  readonly ownsDevice?: boolean;
   /** The batch size to compile for at once; others are compiled when they first come. 1 unless given. */
   readonly batch?: number;
   /** Told after each pipeline that is ready, while the session is made. */
@@ -40,6 +44,7 @@ export interface SessionOptions extends DeploymentOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What one call of `run` gives back, and how it is followed and given up. */
 export interface RunOptions {
   /** The blobs to give back, any that the plan leaves in memory at some time; the graph's outputs unless given. */
   readonly outputs?: readonly ValueId[];
@@ -49,11 +54,13 @@ export interface RunOptions {
   readonly onProgress?: (images: number, of: number) => void;
 }
 
+/** What `stream` gives back, and how far it runs ahead. */
 export interface StreamOptions extends Pick<RunOptions, "outputs" | "signal"> {
   /** Inputs under way or waiting to be fetched at once, at most. 3 unless given. */
   readonly depth?: number;
 }
 
+/** How large the batch in the caller's buffers is. */
 export interface EncodeOptions {
   /** Images of the inputs; as many as the session was made for unless given. */
   readonly batch?: number;
@@ -62,6 +69,7 @@ export interface EncodeOptions {
 /** Blobs by name. */
 export type Outputs = Record<ValueId, Tensor>;
 
+/** A network on a device, ready to run batches of any size, from any number of callers at once. */
 export class Session implements Disposable {
   readonly graph: Graph;
   private readonly model: Model;
@@ -86,7 +94,8 @@ export class Session implements Disposable {
    *
    * @example
    * ```ts
-   * const session = await Session.create(model, { device, kernels });
+   * using session = await Session.create(model, { device, kernels, batch: 8 });
+   * console.log(session.inputNames, session.outputNames);
    * ```
    */
   static create(model: Model, options: SessionOptions): Promise<Session>;
@@ -99,7 +108,19 @@ export class Session implements Disposable {
     const [model, options] = third
       ? [{ graph: first as Graph, weights: second as Weights }, third]
       : [first as Model, second as SessionOptions];
-    checkOptions(options);
+    checkOptions(options, {
+      batch: "count",
+      fuse: "boolean",
+      merge: "boolean",
+      onProgress: "callback",
+      ownsDevice: "boolean",
+      signal: "signal",
+      tolerance: "fraction",
+      workspace: "boolean",
+    });
+    checkKernels(options.kernels);
+    checkLimits(options.limits);
+    checkModel(model);
     return orAborted(Session.open(model, options), options.signal);
   }
 
@@ -144,7 +165,7 @@ export class Session implements Disposable {
    * compiled then, so that the next run takes no longer than those after it.
    */
   async plan(batch = this.batch): Promise<Plan> {
-    checkCount("batch", batch);
+    checkOptions({ batch }, { batch: "count" });
     return this.deployed(async (deployment) => {
       const [{ images }] = deployment.parts(batch);
       const { program, release } = await deployment.lease(images);
@@ -162,10 +183,12 @@ export class Session implements Disposable {
    *
    * @example
    * ```ts
-   * const { prob } = await session.run({ data: { shape: [1, 3, 224, 224], data } });
+   * const { prob } = await session.run({ data: { shape: [1, 3, 224, 224], data } }, { signal: AbortSignal.timeout(1000) });
+   * console.log(prob.shape, prob.data);
    * ```
    */
   async run(inputs: Inputs, options: RunOptions = {}): Promise<Outputs> {
+    checkOptions(options, { onProgress: "callback", signal: "signal" });
     return this.runAmong(underWay, inputs, options);
   }
 
@@ -184,9 +207,10 @@ export class Session implements Disposable {
    */
   stream(
     inputs: AsyncIterable<Inputs> | Iterable<Inputs>,
-    { depth = underWay, signal, outputs }: StreamOptions = {},
+    options: StreamOptions = {},
   ): AsyncGenerator<Outputs, void, undefined> {
-    checkCount("depth", depth);
+    checkOptions(options, { depth: "count", signal: "signal" });
+    const { depth = underWay, signal, outputs } = options;
     if (!isIterable(inputs)) {
       throw new EngineError("usage", "inputs", `they are ${describe(inputs)}`, "give an iterable or async iterable");
     }
@@ -202,8 +226,9 @@ export class Session implements Disposable {
    * Rejects with EngineError "buffer" for one that is missing, too small, misaligned, mapped, destroyed, of another
    * device, that lacks COPY_SRC (inputs) or COPY_DST (outputs), or that overlaps another; "usage" for unknown names.
    */
-  async bind(inputs: Buffers, outputs: Buffers, { batch = this.batch }: EncodeOptions = {}): Promise<IoBinding> {
-    checkCount("batch", batch);
+  async bind(inputs: Buffers, outputs: Buffers, options: EncodeOptions = {}): Promise<IoBinding> {
+    checkOptions(options, { batch: "count" });
+    const { batch = this.batch } = options;
     return this.deployed((deployment) => IoBinding.create(deployment, batch, inputs, outputs));
   }
 
@@ -242,19 +267,17 @@ export class Session implements Disposable {
         throw new EngineError("adapter", "GPU device", "it has no timestamp queries", "profile on another adapter");
       }
       const [part] = deployment.parts(batch.images);
-      return withProgram(deployment, part, async (program) => {
-        const times = await program.time(slice(batch, 0, part.images));
-        return program.plan.steps.map((step, index) => ({ step, nanoseconds: times[index] }));
-      });
+      return withProgram(deployment, part, (program) => program.time(slice(batch, 0, part.images)));
     });
   }
 
-  /** Lets go of every buffer. Calls still waiting reject; the device stays the caller's. */
+  /** Lets go of every buffer, and of the device where the session owns it. Calls still waiting reject. */
   dispose(): void {
     this.disposed = true;
-    this.deployment.dispose();
+    this.abandon(this.deployment);
   }
 
+  /** As `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -303,19 +326,25 @@ export class Session implements Disposable {
   }
 
   private async recover(open: () => GPUDevice | Promise<GPUDevice>): Promise<Deployment> {
-    const device = await openDevice(open);
-    if (this.disposed) throw sessionDisposed();
-    this.deployment.dispose();
-    this.deployment = new Deployment(device, this.model, this.options);
-    return this.deployment;
+    const deployment = new Deployment(await openDevice(open), this.model, this.options);
+    if (this.disposed) {
+      this.abandon(deployment);
+      throw sessionDisposed();
+    }
+    this.abandon(this.deployment);
+    this.deployment = deployment;
+    return deployment;
+  }
+
+  private abandon(deployment: Deployment): void {
+    deployment.dispose();
+    if (this.options.ownsDevice === true) deployment.device.destroy();
   }
 }
 
 async function openDevice(device: SessionOptions["device"]): Promise<GPUDevice> {
-  const opened = typeof device === "function" ? await device() : device;
-  if (typeof (Object(opened) as Partial<GPUDevice>).createComputePipelineAsync !== "function") {
-    throw new EngineError("usage", "option device", `it is ${describe(opened)}`, "give a GPUDevice, or what opens one");
-  }
+  const opened: unknown = typeof device === "function" ? await device() : device;
+  checkDevice(opened, "give a GPUDevice, or what opens one");
   return opened;
 }
 
@@ -332,20 +361,16 @@ async function withProgram<T>(
   }
 }
 
-function checkOptions(options: SessionOptions): void {
-  if (typeof options !== "object" || options === null) {
-    throw new EngineError("usage", "options", `they are ${describe(options)}`, "give { device, kernels }");
+/** Whether it is a model at all; whether graph and weights fit together, planning says. */
+function checkModel(model: unknown): void {
+  const { graph, weights } = Object(model) as Partial<Record<keyof Model, unknown>>;
+  const { inputs, nodes, outputs } = Object(graph) as Partial<Record<keyof Graph, unknown>>;
+  if (![inputs, nodes, outputs].every(Array.isArray)) {
+    const problem = `its graph is ${describe(graph)}`;
+    throw new EngineError("usage", "model", problem, "give { graph, weights }, say of openModel or googLeNetModel");
   }
-  if (typeof options.kernels !== "function") {
-    const remedy = "give kernels of googlenet-wgsl/kernels, or a function from a kernel's name to its text";
-    throw new EngineError("usage", "option kernels", `it is ${describe(options.kernels)}`, remedy);
-  }
-  if (options.batch !== undefined) checkCount("batch", options.batch);
-}
-
-function checkCount(option: string, count: number): void {
-  if (!Number.isSafeInteger(count) || count < 1) {
-    throw new EngineError("usage", `option ${option}`, `it is ${String(count)}`, "give a whole number from 1");
+  if (typeof (Object(weights) as Partial<Weights>).get !== "function") {
+    throw new EngineError("usage", "model", `its weights are ${describe(weights)}`, "give a Map of tensors by name");
   }
 }
 

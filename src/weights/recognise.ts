@@ -32,7 +32,7 @@ export async function fingerprint(weights: Weights): Promise<string> {
   return sha256(new TextEncoder().encode(lines.join("")));
 }
 
-async function sha256(bytes: Uint8Array): Promise<string> {
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { barChart } from "../../bench/report/chart.ts";
 import { renderReport } from "../../bench/report/render.ts";
-import { standing, targets } from "../../bench/report/targets.ts";
+import { standing, standingIn, targets } from "../../bench/report/targets.ts";
 import { parseEngines } from "../../src/bench/engines.ts";
+import type { OwnFigures } from "../../src/bench/own-figures.ts";
 import { type BenchEnvironment, type BenchRecord, resultName } from "../../src/bench/record.ts";
 import type { MeasuredCase } from "../../src/bench/tournament.ts";
 
@@ -38,15 +39,16 @@ describe("a target", () => {
   test("is held against the faster of its peers, whose output was right", () => {
     const peers = [measured("onnxruntime-webgpu", 600), measured("tfjs-webgpu", 700), measured("onnxruntime-cpu", 30)];
     expect(standing(batch1, record([own, ...peers]))).toMatchObject({
-      ratio: 6,
+      value: 6,
+      reached: true,
       against: { engine: "onnxruntime-webgpu" },
     });
     const wrong = { ...peers[0], checked: false };
     expect(standing(batch1, record([own, wrong, peers[1]]))).toMatchObject({
-      ratio: 7,
+      value: 7,
       against: { engine: "tfjs-webgpu" },
     });
-    expect(standing(cold, record([own, ...peers])).ratio).toBe(6);
+    expect(standing(cold, record([own, ...peers])).value).toBe(6);
   });
 
   test.each([
@@ -54,7 +56,7 @@ describe("a target", () => {
     ["no peer was there", [own, measured("onnxruntime-cpu", 30)]],
     ["the batch is another", [{ ...own, batch: 8 }, measured("tfjs-webgpu", 700)]],
   ])("was not measured where %s", (_, cases) => {
-    expect(standing(batch1, record(cases)).ratio).toBeNull();
+    expect(standing(batch1, record(cases)).value).toBeNull();
   });
 
   test("of throughput counts batches in flight", () => {
@@ -63,7 +65,7 @@ describe("a target", () => {
       measured("googlenet-wgsl", 64, { batch: 64, imagesPerSecond: 1000, imagesPerSecondInFlight: 3000 }),
       measured("pytorch-cuda", 64, { batch: 64, imagesPerSecond: 2000, mode: "eager" }),
     ];
-    expect(standing(target, record(cases)).ratio).toBeCloseTo(1.5);
+    expect(standing(target, record(cases)).value).toBeCloseTo(1.5);
   });
 });
 
@@ -82,11 +84,53 @@ describe("the report", () => {
   });
 
   test("says what was reached, what was missed, and what was not measured", () => {
-    expect(text).toContain("| 5× | 4.00× (missed) | tfjs-webgpu |");
+    expect(text).toContain("| 5× faster | 4.00× (missed) | tfjs-webgpu |");
     expect(text).toContain("- pytorch-cuda on llvmpipe: Mesa 25: python3 has no PyTorch");
     expect(text).toContain("- onnxruntime-webgpu on llvmpipe: Mesa 25: not asked for");
-    expect(text).toContain(`- ${batch8.title}`);
-    expect(text).not.toContain(`- ${batch1.title}`);
+    // Every target has its row, with its figure or why there is none.
+    for (const { title } of targets) expect(text).toContain(`| ${title} |`);
+    expect(text).toContain(`| ${batch8.title} | 5× faster | not measured |  |  | batch 8 in f32 was not run |`);
+    expect(text).toMatch(
+      /NVIDIA, batch 1, [^|]* \| 3× faster \| not measured \|.*\| there is no record of an NVIDIA GPU \|/,
+    );
+    expect(text).toContain("| onnxruntime-webgpu: not asked for |");
+  });
+
+  test("says what bounds this engine where it misses a target", () => {
+    const figures: OwnFigures = {
+      ...{ tuned: true, steps: 100, peakBytes: 10.4e6, defaultPeakBytes: 4.82e6, encodeMs: 0.5, encodeUnsafeMs: 0.4 },
+      gpu: { gpuMs: 90, leastMs: 40, ceilings: { gflops: 80, gbps: 20 } },
+    };
+    const slow = record([{ ...own, own: figures }, measured("tfjs-webgpu", 400)]);
+    const report = renderReport([{ name, record: slow }]);
+    expect(report).toContain(
+      "of a run of 100 ms, its steps take 90.0 ms on the GPU, where the roofline (80.0 GFLOP/s, 20.0 GB/s, measured) allows 40.0 ms |",
+    );
+    expect(report).toContain("| at most 4.90 MB | 10.4 MB (missed) |");
+    expect(report).toContain("the tuned plan's; 4.82 MB as by default |");
+    expect(report).toContain("| 0.500 ms (missed) |");
+    expect(report).toContain("100 dispatches, 5.0 µs each with Dawn's validation, 4.0 µs without |");
+    const right = record([{ ...own, own: { ...figures, encodeMs: 0.2, peakBytes: 4.82e6 } }]);
+    expect(
+      standingIn(
+        targets.find(({ measure }) => measure === "encode")!,
+        [slow, right],
+      ).reached,
+    ).toBe(true);
+    expect(
+      standingIn(
+        targets.find(({ measure }) => measure === "memory")!,
+        [right],
+      ).reached,
+    ).toBe(true);
+  });
+
+  test("holds float16 against this engine's float32 of the same run", () => {
+    const f16 = targets.find(({ title }) => title.includes("float16 (right"))!;
+    const half = measured("googlenet-wgsl", 1, { precision: "f16" });
+    const whole = measured("googlenet-wgsl", 1.5, { precision: "f16", mode: "float32" });
+    expect(standing(f16, record([half, whole]))).toMatchObject({ value: 1.5, reached: true, own: half });
+    expect(standing(f16, record([half]))).toMatchObject({ value: null });
   });
 
   test("marks results that were wrong", () => {

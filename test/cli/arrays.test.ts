@@ -123,7 +123,7 @@ describe("run", () => {
     );
   });
 
-  test("refuses model files as yet, with a line in their place", async () => {
+  test("gives a model file that can't be used its line", async () => {
     const argv = ["run", "net.onnx", "--input", "data=data.npy", "--output", "prob=p.npy", "--json"];
     const { status, stdout, stderr } = await googlenet(argv, { cwd: folder });
     expect(status).toBe(1);

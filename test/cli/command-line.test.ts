@@ -7,7 +7,7 @@ import { errorLine, statusOf } from "../../src/cli/report.ts";
 import { EngineError } from "../../src/errors.ts";
 import { googlenet, MAIN, NO_ADAPTER, weightsAreDownloaded } from "./googlenet.ts";
 
-const COMMANDS = ["demo", "classify", "evaluate", "run", "verify", "plan", "bench", "profile", "devices", "weights"];
+const COMMANDS = ["demo", "classify", "evaluate", "run", "verify", "plan", "bench", "profile", "devices", "tune", "weights"];
 
 /** Command line, and what the error line has to say. */
 const WRONG: readonly [string, RegExp][] = [
@@ -24,8 +24,8 @@ const WRONG: readonly [string, RegExp][] = [
   ["classify x.jpg --resize crop", /--resize: .*; give one of squash256, squash224, short256/],
   ["classify x.jpg --backend gpu", /--backend: .*; give one of webgpu, cpu/],
   ["classify x.jpg --heads some", /--heads: .*; give one of main, all/],
-  ["classify x.jpg --precision f16", /--precision: f16 is not there yet/],
-  ["classify x.jpg --precision f64", /--precision: .*; give f32/],
+  ["classify x.jpg --precision f16 --backend cpu", /--precision f16: it conflicts with --backend cpu/],
+  ["classify x.jpg --precision f64", /--precision: .*; give one of f32, f16/],
   ["classify x.jpg --crops 12", /--crops: .*"12"; give 1, 10, 144/],
   ["classify x.jpg --crops 10 --resize squash224", /--resize: it conflicts with --crops 10; give one of them/],
   ["classify x.jpg --resize squash256 --crops 144", /--resize: it conflicts with --crops 144; give one of them/],
@@ -40,7 +40,6 @@ const WRONG: readonly [string, RegExp][] = [
   ["bench --adapter X --backend cpu", /--adapter: it conflicts with --backend cpu/],
   ["--adapter X --backend cpu", /--adapter: it conflicts with --backend cpu/],
   ["classify - -", /-: standard input is given twice; give it once/],
-  ["tune", /tune: this command is not there yet/],
   ["evaluate", /evaluate: there is nothing to do; name a folder, or give --merge or --compare/],
   ["evaluate folder --merge a b", /evaluate: a folder and --merge are given; give one of them/],
   ["evaluate folder --html x --compare a b", /evaluate: a folder and --compare are given/],
@@ -113,7 +112,7 @@ describe("help", () => {
   test("offers no value that is yet to come, and says what is checked and what is repeatable", async () => {
     const { stdout } = await googlenet(["classify", "--help"]);
     expect(stdout).toContain("--precision <TYPE>");
-    expect(stdout).not.toMatch(/f16/);
+    expect(stdout).toMatch(/f32, f16/);
     expect(stdout.replace(/\s+/g, " ")).toMatch(/--weights <FILE\|seed:N> .+ given several times, models whose/);
     const run = (await googlenet(["run", "--help"])).stdout.replace(/\s+/g, " ");
     expect(run).toMatch(/--input <NAME=FILE\.npy> an input \(repeatable\).*--output <NAME=FILE\.npy> .*\(repeatable\)/);

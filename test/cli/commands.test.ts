@@ -22,7 +22,10 @@ describe("plan", () => {
     expect(stderr).toBe("planned for the limits of WebGPU's defaults (there is no adapter)\n");
     const steps = objects(stdout);
     const totals = steps.pop()!;
-    expect(Object.keys(steps[0])).toEqual(["step", "kernel", "constants", "workgroups", "slots", "bytes", "macs"]);
+    expect(Object.keys(steps[0]).slice(0, 7)).toEqual([
+      ...["step", "kernel", "constants", "workgroups", "slots", "bytes", "macs"],
+    ]);
+    expect(steps[0]).toMatchObject({ algorithm: "conv_direct", reason: "preferred", microseconds: null });
     expect(totals).toMatchObject({ steps: steps.length, macs: 1_582_671_872, parameters: 6_998_552 });
     expect(steps.reduce((sum, { macs }) => sum + (macs as number), 0)).toBe(totals["macs"]);
     expect(totals["peakBytes"]).toBeLessThan(totals["unplannedBytes"] as number);
@@ -33,7 +36,7 @@ describe("plan", () => {
     const argv = ["plan", ...SEEDED, "--heads", "all", "--batch", "2"];
     const { status, stdout } = await googlenet(argv, { env: NO_ADAPTER });
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^ +step +kernel +workgroups +slots +bytes +MACs +constants\n/);
+    expect(stdout).toMatch(/^ +step +kernel +workgroups +slots +bytes +MACs +constants +algorithm, and why\n/);
     expect(stdout).toContain("13,378,280 parameters");
     expect(stdout).toMatch(/\nactivation memory reduced from [\d.]+ MB to [\d.]+ MB \(\d+ slots, .*\)\n$/);
   });
@@ -98,6 +101,21 @@ describeGpu("measuring", () => {
     expect(imagesPerSecond).toBeCloseTo(1000 / medianMs, 6);
     expect(coldMs).toBeGreaterThan(minMs);
     expect(maxAbsError).toBeLessThanOrEqual(1e-6);
+    const { encodeMs, encodeUnsafeMs, peakBytes, steps, tuned } = cases[0] as Record<string, unknown>;
+    for (const time of [encodeMs, encodeUnsafeMs]) expect(time).toBeGreaterThan(0);
+    expect(peakBytes).toBeLessThanOrEqual(4.9e6);
+    expect([typeof steps, tuned]).toEqual(["number", false]);
+  });
+
+  test("in float16: probabilities are held against its own tolerance, and no fall back to the CPU", async () => {
+    const half = [...SEEDED, "--precision", "f16"];
+    const { status, stdout } = await googlenet(["bench", ...half, "--runs", "1", "--warmups", "1", "--json"]);
+    expect(status).toBe(0);
+    const [, { maxAbsError, ...measured }] = objects(stdout);
+    expect(measured).toMatchObject({ backend: "webgpu", precision: "f16", checked: true });
+    expect(maxAbsError).toBeGreaterThan(1e-7);
+    const demo = await googlenet(half, { env: NO_ADAPTER });
+    expect({ status: demo.status, stdout: demo.stdout }).toEqual({ status: 1, stdout: "" });
   });
 
   test("profile gives a line a step, whose shares add up, and totals, and draws them", async () => {

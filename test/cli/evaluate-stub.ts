@@ -109,6 +109,7 @@ export async function evaluateByStub(options: StubOptions, terminal: Terminal): 
           classifier: new Stub(options),
           backend: "cpu",
           adapter: "stub",
+          precision: "f32",
           [Symbol.dispose]: () => undefined,
         }),
     },

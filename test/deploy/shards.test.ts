@@ -37,7 +37,6 @@ beforeAll(() => {
     writeFileSync(path.join(programs, name), `#!/bin/sh\n${text}\n`);
     chmodSync(path.join(programs, name), 0o755);
   };
-  program("srun", 'exec "$@"');
   program("scontrol", 'echo "$@" >>"$RESULTS/scontrol"');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

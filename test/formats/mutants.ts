@@ -46,18 +46,16 @@ export function arbitraryMutant(sound: Uint8Array): fc.Arbitrary<Uint8Array> {
 
 /**
  * Reads damaged bytes: either the reader refuses with one clear line of the right code, or what it gives makes sense.
+ *
+ * @returns whether it was read
  */
-export function expectRefusalOrSense(
-  read: () => ReadonlyMap<string, Tensor>,
-  code: ErrorCode,
-  fileLength: number,
-): void {
+export function readsOrRefuses(read: () => ReadonlyMap<string, Tensor>, code: ErrorCode, fileLength: number): boolean {
   let tensors: ReadonlyMap<string, Tensor>;
   try {
     tensors = read();
   } catch (error) {
     expectRefusal(error, code);
-    return;
+    return false;
   }
   let elements = 0;
   for (const { shape, data } of tensors.values()) {
@@ -65,6 +63,12 @@ export function expectRefusalOrSense(
     elements += data.length;
   }
   expect(elements * 2).toBeLessThanOrEqual(fileLength);
+  return true;
+}
+
+/** As `readsOrRefuses`, for properties, to which false would be a failure. */
+export function expectRefusalOrSense(...read: Parameters<typeof readsOrRefuses>): void {
+  readsOrRefuses(...read);
 }
 
 export function expectRefusal(error: unknown, code: ErrorCode): void {

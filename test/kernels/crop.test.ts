@@ -10,7 +10,7 @@ import { bufferUsage, mapModeRead } from "../../src/webgpu/constants.ts";
 import { difference } from "../support/close.ts";
 import { describeGpu, useGpu } from "../support/gpu.ts";
 import { noisePicture } from "../support/pictures.ts";
-import { sentinel } from "../support/run_kernel.ts";
+import { sentinel } from "../../src/tune/isolated.ts";
 
 /** Of 0–255: some units in the last place of float32. */
 const tolerance = 1e-4;

@@ -1,60 +1,25 @@
-/**
- * The package as its users get it: packed, installed from its tarball into an empty folder, run and compiled against
- * there. Works on a copy of the checkout, so that a test run leaves nobody's dist/ changed.
- */
-import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** What is in the package and what is not, its command, its types, and what a bundler makes of it. */
+import { existsSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { compile } from "../../scripts/compile.mjs";
-import { npmCommand } from "../../scripts/setup/dependencies.mjs";
+import { gzipSync } from "node:zlib";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+import { describe, expect, test } from "vitest";
+import { bundleForPage } from "./bundle.ts";
+import { REPOSITORY, useInstalledPackage } from "./installed.ts";
+import { pageProgram, readme } from "./readme.ts";
 
-const REPOSITORY = path.resolve(import.meta.dirname, "../..");
-const COPIED = [
-  ...["src", "kernels", "assets", "weights/manifest.json", "package.json", ".npmrc"],
-  ...["tsconfig.json", "tsconfig.build.json", "README.md", "LICENSE", "CHANGELOG.md"],
-];
+const installed = useInstalledPackage();
+const { project } = installed;
 
-/** Paths with spaces are where unquoted ones show. */
-const folder = mkdtempSync(path.join(tmpdir(), "googlenet package "));
-const checkout = path.join(folder, "checkout");
-const project = path.join(folder, "empty project");
-let packed: string[];
-
-/** npm as it was started, with its settings of this run (such as `--silent`) left out. */
-function npm(argv: string[], cwd: string): string {
-  const [program = "npm", ...first] = npmCommand();
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== "npm_config_loglevel"));
-  return execFileSync(program, [...first, ...argv], { cwd, env, encoding: "utf8" });
-}
-
-function run(program: string, argv: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(program, argv, { cwd: project, encoding: "utf8" });
-}
-
-const googlenet = (...argv: string[]) => run(path.join(project, "node_modules/.bin/googlenet"), argv);
+const googlenet = (...argv: string[]) => installed.run(path.join(project, "node_modules/.bin/googlenet"), argv);
 
 const lastObject = (lines: string): unknown => JSON.parse(lines.trim().split("\n").at(-1) ?? "");
 
-beforeAll(async () => {
-  mkdirSync(project);
-  for (const name of COPIED) cpSync(path.join(REPOSITORY, name), path.join(checkout, name), { recursive: true });
-  symlinkSync(path.join(REPOSITORY, "node_modules"), path.join(checkout, "node_modules"));
-  await compile(checkout);
-  const [report] = JSON.parse(npm(["pack", "--json", "--pack-destination", folder], checkout)) as [
-    { filename: string; files: { path: string }[] },
-  ];
-  packed = report.files.map((file) => file.path);
-  writeFileSync(path.join(project, "package.json"), '{ "type": "module", "private": true }');
-  const settings = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"];
-  npm(["install", ...settings, path.join(folder, report.filename)], project);
-}, 300_000);
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
 describe("the package", () => {
   test("holds what its users need, and nothing else", () => {
-    const wanted = ["dist/index.js", "dist/index.d.ts", "dist/cli/main.js", "kernels/softmax.wgsl"];
+    const packed = installed.packed.files.map((file) => file.path);
+    const wanted = ["dist/index.js", "dist/index.d.ts", "dist/kernels.js", "dist/cli/main.js", "kernels/softmax.wgsl"];
     const also = ["weights/manifest.json", "assets/clock.svg", "README.md", "LICENSE", "CHANGELOG.md", "package.json"];
     expect(packed).toEqual(expect.arrayContaining([...wanted, ...also]));
     expect(packed.filter((file) => !/^(dist|kernels)\//.test(file)).sort()).toEqual(also.sort());
@@ -93,13 +58,13 @@ describe("the package", () => {
       // @ts-expect-error: types are there, and they do not have this name
       export const missing: unknown = engine.noSuchName;
       console.log(names.length);`;
-    writeFileSync(path.join(project, "program.ts"), program);
+    installed.write("program.ts", program);
     // The GPU types come from the compiler's own library here, as in a page.
     const options = ["--strict", "--target", "ES2023", "--module", "NodeNext"];
     const compiler = path.join(REPOSITORY, "node_modules/typescript/bin/tsc");
-    const compiled = run(process.execPath, [compiler, ...options, "program.ts"]);
+    const compiled = installed.run(process.execPath, [compiler, ...options, "program.ts"]);
     expect(compiled).toMatchObject({ status: 0, stdout: "" });
-    const { status, stdout, stderr } = run(process.execPath, ["program.js"]);
+    const { status, stdout, stderr } = installed.run(process.execPath, ["program.js"]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(Number(stdout)).toBeGreaterThan(0);
   });
@@ -107,5 +72,83 @@ describe("the package", () => {
   test("needs nothing that only the checkout has", () => {
     expect(existsSync(path.join(project, "node_modules/typescript"))).toBe(false);
     expect(existsSync(path.join(project, "node_modules/googlenet-wgsl/src"))).toBe(false);
+  });
+
+  test("passes publint", async () => {
+    const pkgDir = path.join(project, "node_modules/googlenet-wgsl");
+    const { messages, pkg } = await publint({ pkgDir, pack: false, strict: true });
+    expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
+  });
+
+  test("passes `are the types wrong`", () => {
+    const command = path.join(REPOSITORY, "node_modules/@arethetypeswrong/cli/dist/index.js");
+    // It is an ES module, and says so: require is not for it.
+    const argv = [command, installed.tarball, "--profile", "esm-only", "--no-color", "--no-emoji"];
+    const { status, stdout } = installed.run(process.execPath, argv);
+    expect({ status, stdout: status === 0 ? "" : stdout }).toEqual({ status: 0, stdout: "" });
+    for (const entry of ["", "/kernels", "/node", "/package.json"])
+      expect(stdout).toContain(`"googlenet-wgsl${entry}"`);
+  });
+});
+
+describe("a bundle", () => {
+  /** Programs whose bundles hold nothing of Node.js, or bundling them fails. */
+  const bundle = async (program: string) => Buffer.from(await bundleForPage(program, project));
+
+  test("of one function leaves the rest out", async () => {
+    const code = (await bundle('import { topK } from "googlenet-wgsl"; console.log(topK([1], 1));')).toString();
+    expect(code.length).toBeLessThan(3000);
+    const whole = (await bundle('import * as engine from "googlenet-wgsl"; console.log(engine);')).toString();
+    for (const part of ["createComputePipelineAsync", "tench", "not a sound caffemodel", "safetensors"]) {
+      expect(whole).toContain(part);
+      expect(code).not.toContain(part);
+    }
+  });
+
+  test("of everything needs no Node.js, and runs without its globals", async () => {
+    const everything = `
+      import * as engine from "googlenet-wgsl";
+      import * as texts from "googlenet-wgsl/kernels";
+      export default { ...engine, ...texts };`;
+    const code = (await bundle(everything)).toString();
+    expect(code).not.toMatch(/\brequire\(|from ?"(node:|fs|path|sharp|webgpu)|import\("/);
+    // A realm that has JavaScript's own globals alone: what a module asks of another at once would throw here.
+    const script = `
+      import vm from "node:vm";
+      const code = ${JSON.stringify(code)};
+      const own = { performance, setTimeout, clearTimeout, AbortController, AbortSignal, TextDecoder, TextEncoder, URL };
+      const module = new vm.SourceTextModule(code, { context: vm.createContext(own) });
+      await module.link(() => { throw new Error("it imports something"); });
+      await module.evaluate();
+      const { googLeNet, kernels } = module.namespace.default;
+      console.log(googLeNet().nodes.length, kernels("lrn").length > 0);`;
+    const file = installed.write("realm.js", script);
+    const { stdout, stderr } = installed.run(process.execPath, ["--no-warnings", "--experimental-vm-modules", file]);
+    expect({ stdout, stderr }).toEqual({ stdout: "142 true\n", stderr: "" });
+  });
+
+  test("of Node.js's part is refused for a page", async () => {
+    await expect(bundle('import { openGpu } from "googlenet-wgsl/node"; openGpu();')).rejects.toThrow(/node:/);
+  });
+});
+
+describe("README.md", () => {
+  /** A figure in the text, by what stands around it. */
+  const figure = (pattern: RegExp): number => Number(pattern.exec(readme)?.[1]);
+  /** It must not need a new one with every change, and must not mislead. */
+  const expectNear = (stated: number, actual: number) => {
+    expect(stated / actual, `README.md says ${stated}, and it is ${actual}`).toBeGreaterThan(0.8);
+    expect(stated / actual, `README.md says ${stated}, and it is ${actual}`).toBeLessThan(1.25);
+  };
+
+  test("states the package's size", () => {
+    expectNear(figure(/([\d.]+) MB packed/), installed.packed.size / 1e6);
+    expectNear(figure(/([\d.]+) MB unpacked/), installed.packed.unpackedSize / 1e6);
+  });
+
+  test("states the size of its page's bundle", async () => {
+    const code = await bundleForPage(pageProgram(), project);
+    expectNear(figure(/([\d.]+) kB minified/), code.length / 1e3);
+    expectNear(figure(/([\d.]+) kB gzipped/), gzipSync(code).length / 1e3);
   });
 });

@@ -18,6 +18,7 @@ import { Session, type SessionOptions } from "../../src/webgpu/session.ts";
 import { seededWeights } from "../../src/weights/seed.ts";
 import { difference } from "../support/close.ts";
 import { describeGpu, useGpu } from "../support/gpu.ts";
+import { labelledPhotos } from "../support/labelled_photos.ts";
 import { freshSeed, uniform } from "../support/random.ts";
 
 const trainedPath = process.env.GOOGLENET_WEIGHTS;
@@ -43,7 +44,7 @@ describeGpu("GoogLeNet on the GPU", () => {
       const data = pictures([1, 3, 224, 224], seed);
       const expected = await referenceOf(graph, weights, data);
       const wide = { limits: { ...gpu.limits, subgroup: { min: 32, max: 32 } } };
-      for (const options of [{}, { fuse: false }, wide]) {
+      for (const options of [{}, { fuse: false }, wide, { precision: "f16" }, { precision: "f16", ...wide }] as const) {
         await expectBlobs(await create(graph, weights, options), data, expected, seed);
       }
     });
@@ -94,6 +95,22 @@ describeGpu("GoogLeNet on the GPU", () => {
       },
     );
   });
+
+  test.skipIf(trainedPath === undefined || photos === undefined)(
+    "photographs in float16, trained weights (GOOGLENET_WEIGHTS and GOOGLENET_PHOTOS): float32's classes, within 5e-3",
+    async () => {
+      const graph = googLeNet();
+      const weights = await trained(graph);
+      const [single, half] = [await create(graph, weights), await create(graph, weights, { precision: "f16" })];
+      for (const [file] of labelledPhotos) {
+        const data = await picture(join(photos!, file), "squash256");
+        const [expected, actual] = [(await single.run({ data })).prob.data, (await half.run({ data })).prob.data];
+        expect(best(actual), file).toBe(best(expected));
+        // Of the reference, float32 is off by 5e-6.
+        expect(difference(actual, expected).maxAbs, file).toBeLessThanOrEqual(5e-3 - 5e-6);
+      }
+    },
+  );
 
   test("eight pictures in one batch, and each alone or beside one other, have the same probabilities", async () => {
     const seed = freshSeed();

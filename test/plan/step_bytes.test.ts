@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { googLeNet } from "../../src/graph/googlenet.ts";
 import { type Graph, inferShapesForBatch, type Node } from "../../src/graph/graph.ts";
 import { defaultLimits } from "../../src/plan/limits.ts";
+import { weightBytes } from "../../src/plan/plan.ts";
 import { planGraph } from "../../src/plan/planner.ts";
 
 const limits = { ...defaultLimits, subgroup: { min: 8, max: 8 } };
@@ -77,4 +78,32 @@ test("ops on arrays move what they look at, and a copy that has to go before apa
     ["strided_copy", 0, 2 * 3 * 5 * 2],
     ["gather", 0, 2 * 3 * 7 + 1],
   ]);
+});
+
+test("in float16 half of it all, but for what algorithms pass on and for indices", () => {
+  const half = { ...limits, float16: true };
+  const shaped = inferShapesForBatch(googLeNet(), 2);
+  const [narrow, wide] = [
+    planGraph(shaped, half, { precision: "f16", workspace: false }),
+    planGraph(shaped, half, { workspace: false }),
+  ];
+  expect(narrow.steps.map(({ name, bytes }) => [name, bytes * 2])).toEqual(
+    wide.steps.map(({ name, bytes }) => [name, bytes]),
+  );
+  expect([narrow.arenaBytes, narrow.unplannedBytes, weightBytes(narrow)].map((bytes) => bytes * 2)).toEqual([
+    wide.arenaBytes,
+    wide.unplannedBytes,
+    weightBytes(wide),
+  ]);
+
+  const parted = planGraph(
+    inferShapesForBatch(googLeNet(), 1),
+    { ...half, subgroup: { min: 32, max: 32 } },
+    { precision: "f16" },
+  );
+  const [product, sum] = parted.steps.filter(({ name }) => name.startsWith("inception_5b/3x3 "));
+  const { parts } = product.layer;
+  const [input, weights, output] = [192 * 49, 384 * 192 * 9, 384 * 49];
+  expect(product.bytes).toBe(2 * (input + weights) + 4 * parts * output);
+  expect(sum.bytes).toBe(4 * parts * output + 2 * (384 + output));
 });

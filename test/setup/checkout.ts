@@ -70,6 +70,7 @@ case "$*" in
       case "$option" in Dir::Etc::sourceparts=*) cat "\${option#*=}"/googlenet-backports.* >> "$CALLS" ;; esac
     done
     test "$APT_STATUS" = 0 || { echo "E: the pretended reason" >&2; exit "$APT_STATUS"; }
+    case "$*" in *chromium*) touch "$ADAPTER_FILE.browser"; exit 0 ;; esac
     test "$DRIVER_WORKS" = 1 && touch "$ADAPTER_FILE" ;;
 esac
 exit 0
@@ -137,6 +138,17 @@ export class Checkout {
       } catch (error) {
         process.exitCode = report(error);
       }`;
+    return this.run(["--input-type=module", "--eval", program], machine);
+  }
+
+  /** Runs the step for the browser; standard output is the browser's program. */
+  ensureBrowser(machine: Machine = {}): Promise<Run> {
+    const program = `
+      import { existsSync } from "node:fs";
+      process.getuid = () => ${machine.user === undefined || machine.user === "root" ? 0 : 1000};
+      const { ensureBrowser } = await import("./scripts/setup/set-up.mjs");
+      const find = () => (existsSync(process.env.ADAPTER_FILE + ".browser") ? "pretended chromium" : undefined);
+      console.log(await ensureBrowser(${JSON.stringify(machine.os ?? BOOKWORM)}, find));`;
     return this.run(["--input-type=module", "--eval", program], machine);
   }
 

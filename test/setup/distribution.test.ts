@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { driverRecipe, parseOsRelease } from "../../scripts/setup/distribution.mjs";
-import { commandsToType } from "../../scripts/setup/driver.mjs";
+import { browserRecipe, driverRecipe, parseOsRelease } from "../../scripts/setup/distribution.mjs";
+import { commandsToType } from "../../scripts/setup/packages.mjs";
 import { MINIMUM_NODE, nodeVersionProblem } from "../../scripts/setup/node-version.mjs";
 import manifest from "../../package.json" with { type: "json" };
 
@@ -33,6 +33,18 @@ describe("a distribution's driver", () => {
     ["a system without os-release", "", { kind: "other" }],
   ])("%s", (_, text, recipe) => {
     expect(driverRecipe(parseOsRelease(text))).toMatchObject(recipe);
+  });
+});
+
+describe("a distribution's browser", () => {
+  test.each<[string, Record<string, string>, object]>([
+    ["Debian", { ID: "debian" }, { kind: "apt", packages: ["chromium"], backports: null }],
+    ["LMDE", { ID: "linuxmint", ID_LIKE: "debian" }, { kind: "apt", packages: ["chromium"] }],
+    ["Ubuntu, whose package is a snap", { ID: "ubuntu", ID_LIKE: "debian" }, { kind: "other" }],
+    ["Fedora", { ID: "fedora" }, { kind: "other", advice: "sudo dnf install chromium" }],
+    ["an unknown system", {}, { kind: "other" }],
+  ])("%s", (_, os, recipe) => {
+    expect(browserRecipe(os)).toMatchObject(recipe);
   });
 });
 

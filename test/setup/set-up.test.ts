@@ -142,6 +142,34 @@ describe("the WebGPU adapter", () => {
   });
 });
 
+describe("the browser for tests", () => {
+  test("is installed from Debian's own packages once, and left alone after that", async () => {
+    const first = await checkout.ensureBrowser();
+    expect(first).toMatchObject({ status: 0, stdout: "pretended chromium\n" });
+    expect(first.stderr).toBe(
+      "set-up: no browser for the tests of pages: installing one (chromium)\nset-up: browser: pretended chromium\n",
+    );
+    expect(changes().at(-1)).toMatch(new RegExp(` ${INSTALL} chromium$`));
+    expect(changes().at(-1)).not.toContain("sourceparts");
+    const count = checkout.calls().length;
+    expect(await checkout.ensureBrowser()).toEqual({ status: 0, stdout: "pretended chromium\n", stderr: "" });
+    expect(checkout.calls()).toHaveLength(count);
+  });
+
+  test.each<[string, Machine, string, string]>([
+    ["may not", { user: "nobody" }, "this user may not install one", "sudo apt-get install"],
+    ["was told not to", { env: { GOOGLENET_NO_SYSTEM_PACKAGES: "1" } }, "forbids installing one", "apt-get install"],
+    ["has no apt", { os: { ID: "fedora" } }, "cannot install one on this system", "sudo dnf install chromium"],
+    ["fails", { aptStatus: 100 }, "apt-get install: E: the pretended reason", "apt-get install"],
+  ])("where set-up %s: says how, and goes on without these tests", async (_, machine, why, command) => {
+    const run = await checkout.ensureBrowser(machine);
+    expect(run).toMatchObject({ status: 0, stdout: "null\n" });
+    expect(run.stderr).toContain(why);
+    expect(run.stderr).toContain(`    ${command}`);
+    expect(run.stderr).toMatch(/going on without (these tests|the tests of pages)/);
+  });
+});
+
 describe("npm start", () => {
   test("leaves standard input and output to the command, and passes its exit status on", async () => {
     const run = await checkout.run(["scripts/start.mjs", "classify", "-"], {}, "a picture");

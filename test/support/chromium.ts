@@ -3,41 +3,38 @@
  * Nothing is downloaded: where there is none, `describeBrowser` leaves its tests out and says why in their name.
  */
 
-import { accessSync, constants } from "node:fs";
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { type Browser, chromium } from "playwright-core";
 import { describe } from "vitest";
-
-/** A browser of one's own choice goes before those on the PATH. */
-const CHOICE = "GOOGLENET_CHROMIUM";
-const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+import { BROWSER_CHOICE, findBrowser } from "../../scripts/setup/browser.mjs";
 
 /** The program of the Chromium that is installed; undefined where there is none. */
-export const chromiumPath = [
-  ...(process.env[CHOICE] ? [process.env[CHOICE]] : []),
-  ...(process.env.PATH ?? "").split(path.delimiter).flatMap((folder) => NAMES.map((name) => path.join(folder, name))),
-].find(isExecutable);
+export const chromiumPath = findBrowser();
 
 /** `describe` for what needs a browser. */
 export function describeBrowser(name: string, tests: () => void): void {
-  if (chromiumPath === undefined) describe.skip(`${name} (left out: no Chromium on the PATH or in ${CHOICE})`, tests);
+  if (chromiumPath === undefined)
+    describe.skip(`${name} (left out: no Chromium on the PATH or in ${BROWSER_CHOICE})`, tests);
   else describe(name, tests);
 }
 
 /**
- * Starts it. Whoever opens pages closes the browser (`await browser.close()`), with which they go too.
+ * Starts it, with WebGPU. Whoever opens pages closes the browser (`await browser.close()`), with which they go too.
  *
- * @param flags further command-line flags, say `--disable-features=WebGPU`
+ * @param flags further command-line flags
  */
 export async function launchChromium(...flags: readonly string[]): Promise<Browser> {
-  if (chromiumPath === undefined) throw new Error(`there is no Chromium: install one, or name it in ${CHOICE}`);
-  return await chromium.launch({
-    executablePath: chromiumPath,
-    // A root's sandbox does not start, and Chromium keeps WebGPU on software to itself unless it is asked for.
-    args: ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", ...flags],
-  });
+  // Chromium keeps WebGPU on software to itself unless it is asked for.
+  return launchChromiumWithoutAdapter("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", ...flags);
+}
+
+/** Starts it as it is on a machine without a GPU: there is WebGPU, but it has no adapter. */
+export async function launchChromiumWithoutAdapter(...flags: readonly string[]): Promise<Browser> {
+  if (chromiumPath === undefined) throw new Error(`there is no Chromium: install one, or name it in ${BROWSER_CHOICE}`);
+  // A root's sandbox does not start.
+  return await chromium.launch({ executablePath: chromiumPath, args: ["--no-sandbox", ...flags] });
 }
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
@@ -81,13 +78,4 @@ export async function serveFolder(folder: string): Promise<Site> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -4,6 +4,7 @@ import { EngineError } from "../../errors.ts";
 import { formatShape, type Shape } from "../tensor.ts";
 import { type Inferred, resolveAxis, shapeOnly } from "./op_rule.ts";
 
+/** Any number of values of one shape but for the axis → joined along it. */
 export interface Concat {
   readonly type: "concat";
   /** From the front, or negative from the back. */

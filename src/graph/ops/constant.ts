@@ -4,6 +4,7 @@ import { EngineError } from "../../errors.ts";
 import type { Shape } from "../tensor.ts";
 import type { Inferred } from "./op_rule.ts";
 
+/** No input → the layer's `weight`, of this shape. */
 export interface Constant {
   readonly type: "constant";
   readonly shape: Shape;

@@ -5,6 +5,10 @@ import type { Shape } from "../tensor.ts";
 import { type Inferred, onlyFeatureMap, type ParameterRule } from "./op_rule.ts";
 import { slideWindow, type Window } from "./window.ts";
 
+/**
+ * Convolution, (N, C, H, W) → (N, outChannels, outH, outW); its weights are (outChannels, C / groups, kernelH,
+ * kernelW).
+ */
 export interface Conv extends Window {
   readonly type: "conv";
   readonly outChannels: number;

@@ -4,6 +4,7 @@ import { EngineError } from "../../errors.ts";
 import { elementCount, formatShape, type Shape } from "../tensor.ts";
 import { type Inferred, onlyInput, type ParameterRule } from "./op_rule.ts";
 
+/** (N, …) → (N, outFeatures); its weights are (outFeatures, elements of one image). */
 export interface FullyConnected {
   readonly type: "fully_connected";
   readonly outFeatures: number;

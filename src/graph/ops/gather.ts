@@ -4,6 +4,7 @@ import { EngineError } from "../../errors.ts";
 import { elementCount, formatShape, type Shape } from "../tensor.ts";
 import { type Inferred, onlyInput, resolveAxis, shapeOnly } from "./op_rule.ts";
 
+/** Picks indices along one axis, by a constant list. */
 export interface Gather {
   readonly type: "gather";
   /** From the front, or negative from the back. */

@@ -8,6 +8,7 @@ import { EngineError } from "../../errors.ts";
 import type { Shape } from "../tensor.ts";
 import { type Inferred, onlyFeatureMap, shapeOnly } from "./op_rule.ts";
 
+/** Local response normalisation of (N, C, H, W): x / (k + (α / m) · Σ x²)^β over a window of m values. */
 export interface Lrn {
   readonly type: "lrn";
   /** `across` channels unless given; `within` is Caffe's WITHIN_CHANNEL, whose k is always 1. */

@@ -9,6 +9,7 @@ import { elementCount, formatShape, type Shape } from "../tensor.ts";
 import { broadcastShapes } from "./broadcast.ts";
 import { type Inferred, twoInputs } from "./op_rule.ts";
 
+/** Matrix product of two values, (…, M, K) · (…, K, N) → (…, M, N), by NumPy's rules. */
 export interface Matmul {
   readonly type: "matmul";
   /** Whether the last two axes of the first input are exchanged before. */

@@ -4,6 +4,7 @@ import { EngineError } from "../../errors.ts";
 import type { Shape } from "../tensor.ts";
 import { type Inferred, onlyInput, shapeOnly } from "./op_rule.ts";
 
+/** Puts elements before and after each axis, or takes some away. */
 export interface Pad {
   readonly type: "pad";
   /** How many, for every axis of the input. */

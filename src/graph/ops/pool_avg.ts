@@ -4,6 +4,7 @@ import type { Shape } from "../tensor.ts";
 import { type Inferred, onlyFeatureMap, shapeOnly } from "./op_rule.ts";
 import { type Rounding, slideWindow, type Window } from "./window.ts";
 
+/** Average pooling, (N, C, H, W) → (N, C, outH, outW). */
 export interface PoolAvg extends Window {
   readonly type: "pool_avg";
   readonly rounding: Rounding;

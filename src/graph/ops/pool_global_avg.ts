@@ -3,6 +3,7 @@
 import type { Shape } from "../tensor.ts";
 import { type Inferred, onlyFeatureMap, shapeOnly } from "./op_rule.ts";
 
+/** The mean of each feature map, (N, C, H, W) → (N, C, 1, 1). */
 export interface PoolGlobalAvg {
   readonly type: "pool_global_avg";
 }

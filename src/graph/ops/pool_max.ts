@@ -4,6 +4,7 @@ import type { Shape } from "../tensor.ts";
 import { type Inferred, onlyFeatureMap, shapeOnly } from "./op_rule.ts";
 import { type Rounding, slideWindow, type Window } from "./window.ts";
 
+/** Max pooling, (N, C, H, W) → (N, C, outH, outW); padding never wins. */
 export interface PoolMax extends Window {
   readonly type: "pool_max";
   readonly rounding: Rounding;

@@ -4,6 +4,7 @@ import { EngineError } from "../../errors.ts";
 import type { Shape } from "../tensor.ts";
 import { type Inferred, onlyInput, resolveAxes, shapeOnly } from "./op_rule.ts";
 
+/** Mean, sum, largest or smallest along some axes. */
 export interface Reduce {
   readonly type: "reduce";
   /** `max` and `min` give what is no number where one of the elements is none. */

@@ -7,6 +7,7 @@ import { EngineError } from "../../errors.ts";
 import type { Shape } from "../tensor.ts";
 import { type Inferred, onlyInput, type ParameterRule, resolveAxis } from "./op_rule.ts";
 
+/** weight · x + bias by channel; its weights have the extents of `axes` axes from `axis` on. */
 export interface Scale {
   readonly type: "scale";
   /** From the front, or negative from the back; not the first. */

@@ -4,6 +4,7 @@ import { EngineError } from "../../errors.ts";
 import type { Shape } from "../tensor.ts";
 import { type Inferred, onlyInput, resolveAxes, shapeOnly } from "./op_rule.ts";
 
+/** What is taken of one axis. */
 export interface SliceRange {
   /** From the front, or negative from the back. */
   readonly axis: number;
@@ -15,6 +16,7 @@ export interface SliceRange {
   readonly step: number;
 }
 
+/** A part of the value along some axes. */
 export interface Slice {
   readonly type: "slice";
   /** At most one an axis. */

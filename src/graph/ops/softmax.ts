@@ -3,6 +3,7 @@
 import type { Shape } from "../tensor.ts";
 import { type Inferred, onlyInput, resolveAxis, shapeOnly } from "./op_rule.ts";
 
+/** exp(x) over the sum of exp along an axis, or the logarithm of that. */
 export interface Softmax {
   readonly type: "softmax";
   /** From the front, or negative from the back. */

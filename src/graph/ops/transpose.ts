@@ -4,6 +4,7 @@ import { EngineError } from "../../errors.ts";
 import type { Shape } from "../tensor.ts";
 import { type Inferred, onlyInput, shapeOnly } from "./op_rule.ts";
 
+/** Axes in another order. */
 export interface Transpose {
   readonly type: "transpose";
   /** For each axis of the output, which of the input's it is. */

@@ -7,6 +7,7 @@ import { type Inferred, onlyInput, shapeOnly } from "./op_rule.ts";
 /** Functions that take nothing but the element; `log` is the natural one. */
 export type PlainFunction = "abs" | "exp" | "log" | "neg" | "sigmoid" | "sqrt" | "tanh";
 
+/** A function of one element at a time. */
 export type Unary = { readonly type: "unary" } & (
   | { readonly function: PlainFunction }
   /** x, or `slope` · x below 0. */

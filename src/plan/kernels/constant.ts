@@ -16,13 +16,14 @@ export const constant: Algorithm<Constant> = {
   op: "constant",
   kernels: [stridedCopy],
   accepts: () => true,
-  launch({ layer, op, output, limits }) {
+  launch(problem) {
+    const { layer, op, output } = problem;
     const strides = op.shape.map((_, axis) => elementCount(op.shape.slice(axis + 1)));
     const from = {
       binding: { kind: "parameter", parameter: constantParameter(layer, op) },
       offset: 0,
       strides,
     } as const;
-    return [launchCopy(layer, from, { binding: { kind: "output" }, view: output }, limits)];
+    return [launchCopy(problem, from, { binding: { kind: "output" }, view: output })];
   },
 };

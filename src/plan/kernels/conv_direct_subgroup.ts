@@ -2,31 +2,47 @@
 
 import type { Conv } from "../../graph/ops.ts";
 import { inputWeightBiasOutput, oneKernel, workgroupGrid } from "../kernel.ts";
-import { columnTiles, convDirect, convLayer, tapsFor } from "./conv_direct.ts";
+import { convLayer } from "./conv_direct.ts";
 import { convParameters } from "./conv_parameters.ts";
-import { bestBlockTile, broadcastPreference, broadcastWorkgroupSize, canBroadcast } from "./subgroups.ts";
-
-const tileChannels = 16;
+import { blockChannels, broadcastPreference, canBroadcast, pixelBlocks } from "./subgroups.ts";
 
 export const convDirectSubgroup = oneKernel<Conv>({
   name: "conv_direct_subgroup",
   op: "conv",
   bindings: inputWeightBiasOutput,
   constants: ["workgroupSize", "relu"],
-  layer: convDirect.layer.with(0, "images"),
-  tiles: convDirect.tiles,
+  layer: [
+    "images",
+    "inChannels",
+    "inHeight",
+    "inWidth",
+    "inOffset",
+    "inStride",
+    "groups",
+    "outChannels",
+    "outHeight",
+    "outWidth",
+    "outOffset",
+    "outStride",
+    "kernelHeight",
+    "kernelWidth",
+    "strideY",
+    "strideX",
+    "dilationY",
+    "dilationX",
+    "padTop",
+    "padLeft",
+  ],
+  tiles: ["TILE_PIXELS"],
   accepts: ({ limits }) => canBroadcast(limits),
   // A group of few channels leaves most of a tile empty.
-  preference: ({ op, limits }) => (op.outChannels / op.groups > tileChannels / 2 ? broadcastPreference(limits) : -1),
+  preference: ({ op, limits }) => (op.outChannels / op.groups > blockChannels / 4 ? broadcastPreference(limits) : -1),
   launch(problem) {
     const { layer, op, output, relu, limits } = problem;
     const [images, , outHeight, outWidth] = output.shape;
-    const workgroupSize = broadcastWorkgroupSize(limits);
-    const mapTiles = (columns: number) => outHeight * Math.ceil(outWidth / columns);
-    const tileColumns = bestBlockTile(workgroupSize, columnTiles(op, [7, 6, 5, 4]), mapTiles);
-    const blocks = Math.ceil(mapTiles(tileColumns) / workgroupSize);
-    const channelTiles = op.groups * Math.ceil(op.outChannels / op.groups / tileChannels);
-    const { weight, bias } = convParameters(problem, tileChannels);
+    const { workgroupSize, tilePixels, blocks } = pixelBlocks(outHeight * outWidth, limits);
+    const channelTiles = op.groups * Math.ceil(op.outChannels / op.groups / blockChannels);
+    const { weight, bias } = convParameters(problem, blockChannels);
     return [
       {
         values: {
@@ -34,11 +50,9 @@ export const convDirectSubgroup = oneKernel<Conv>({
           workgroupSize,
           images,
           relu: Number(relu),
-          TILE_CHANNELS: tileChannels,
-          TILE_COLUMNS: tileColumns,
-          TAPS: tapsFor(op),
-          STRIDE_X: op.stride[1],
-          DILATION_X: op.dilation[1],
+          strideX: op.stride[1],
+          dilationX: op.dilation[1],
+          TILE_PIXELS: tilePixels,
         },
         bindings: [
           { kind: "input", input: 0 },

@@ -12,6 +12,7 @@ import {
 } from "../kernel.ts";
 import { largestBuffer } from "../limits.ts";
 import { bytesPerElement } from "../plan.ts";
+import { elementBytes } from "../precision.ts";
 import { windowLayer } from "./conv_direct.ts";
 import { convParameters, tensorsOf } from "./conv_parameters.ts";
 import {
@@ -160,7 +161,7 @@ function convGemmSplit(tile: GemmTile): Algorithm<Conv> {
 }
 
 function multiplyParts(tile: GemmTile, problem: Problem<Conv>): Launch {
-  const { layer, limits, inputs } = problem;
+  const { layer, precision, limits, inputs } = problem;
   const { parts, partDepth, depth, columns, outChannels } = split(tile, problem);
   const launch = launchGemm(tile, {
     layer,
@@ -185,8 +186,13 @@ function multiplyParts(tile: GemmTile, problem: Problem<Conv>): Launch {
       return { weight, bias: { layout: "zeros", elements: bias.elements } };
     },
   });
-  const elements = inputs[0].shape[0] * imageElements(inputs[0]) + outChannels * depth + parts * columns * outChannels;
-  return { ...launch, macs: outChannels * columns * depth, bytes: elements * bytesPerElement };
+  const read = inputs[0].shape[0] * imageElements(inputs[0]) + outChannels * depth;
+  return {
+    ...launch,
+    elements: { Output: "f32" },
+    macs: outChannels * columns * depth,
+    bytes: read * elementBytes[precision] + parts * columns * outChannels * bytesPerElement,
+  };
 }
 
 function sumParts(tile: GemmTile, problem: Problem<Conv>): Launch {
@@ -219,7 +225,8 @@ function sumParts(tile: GemmTile, problem: Problem<Conv>): Launch {
     ],
     workgroups,
     macs: 0,
-    bytes: ((parts + 1) * columns * outChannels + outChannels) * bytesPerElement,
+    bytes:
+      parts * columns * outChannels * bytesPerElement + (columns + 1) * outChannels * elementBytes[problem.precision],
   };
 }
 

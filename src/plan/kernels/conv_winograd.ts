@@ -10,6 +10,7 @@ import type { Conv } from "../../graph/ops.ts";
 import { type Algorithm, imageElements, type Kernel, type Launch, type Problem, threadPerTile } from "../kernel.ts";
 import { largestBuffer } from "../limits.ts";
 import { bytesPerElement, type View, type WinogradSize } from "../plan.ts";
+import { elementBytes, type Precision } from "../precision.ts";
 import { inBlocks, inRegisters, type ProductChoice } from "./product.ts";
 import { broadcastPreference } from "./subgroups.ts";
 
@@ -162,7 +163,7 @@ function transformInput(problem: Problem<Conv>, size: WinogradSize, kernel: Kern
     ],
     workgroups,
     macs: 0,
-    bytes: Math.round((viewBytes(input) * tiles.count) / total) + channels * tiles.count * tileBytes,
+    bytes: Math.round((viewBytes(input, problem.precision) * tiles.count) / total) + channels * tiles.count * tileBytes,
   };
 }
 
@@ -212,6 +213,8 @@ function multiply(
         };
       },
     }),
+    // What is transformed is larger than what comes of it, and cancels: float16 would lose another digit.
+    elements: { Element: "f32", Output: "f32" },
     macs: (inputs[0].shape[0] * outChannels.count * channels * 9 * height * width * tiles.count) / total,
     bytes: scratchBytes + channels * outChannels.count * tileBytes,
   };
@@ -256,13 +259,15 @@ function transformOutput(
     ],
     workgroups,
     macs: 0,
-    bytes: channels.count * (tiles.count * tileBytes + bytesPerElement) + Math.round(viewBytes(output) * part),
+    bytes:
+      channels.count * (tiles.count * tileBytes + elementBytes[problem.precision]) +
+      Math.round(viewBytes(output, problem.precision) * part),
   };
 }
 
 /** Bytes of all images of a value, without what lies between them. */
-function viewBytes(view: View): number {
-  return view.shape[0] * imageElements(view) * bytesPerElement;
+function viewBytes(view: View, precision: Precision): number {
+  return view.shape[0] * imageElements(view) * elementBytes[precision];
 }
 
 export const convWinograds: readonly Algorithm<Conv>[] = [

@@ -5,7 +5,7 @@ import { resolveAxis } from "../../graph/ops/op_rule.ts";
 import type { Gather } from "../../graph/ops.ts";
 import { elementCount } from "../../graph/tensor.ts";
 import { imageElements, oneKernel, placement, placementFields, threadPerTile } from "../kernel.ts";
-import { bytesPerElement } from "../plan.ts";
+import { elementBytes } from "../precision.ts";
 
 export const gather = oneKernel<Gather>({
   name: "gather",
@@ -19,7 +19,7 @@ export const gather = oneKernel<Gather>({
   layer: ["threadCount", "count", "inner", "imageBlocks", "blockStride", "indexStride", "elements", ...placementFields],
   tiles: [],
   accepts: () => true,
-  launch({ layer, op, inputs: [input], output, limits }) {
+  launch({ layer, op, inputs: [input], output, precision, limits }) {
     const axis = resolveAxis(layer, op.axis, input.shape.length);
     const extent = input.shape[axis];
     const inner = elementCount(input.shape.slice(axis + 1));
@@ -44,7 +44,7 @@ export const gather = oneKernel<Gather>({
           { kind: "output" },
         ],
         workgroups,
-        bytes: (2 * elementCount(output.shape) + indices.length) * bytesPerElement,
+        bytes: 2 * elementCount(output.shape) * elementBytes[precision] + indices.length * 4,
       },
     ];
   },

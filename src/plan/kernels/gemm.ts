@@ -67,6 +67,7 @@ export const gemmKernel: Kernel = {
   constants: ["workgroupSize", "relu", "pool"],
   layer: [...windowFields, "partBlocks", "poolHeight", "poolWidth", "poolTop", "poolLeft", "partDepth"],
   tiles: ["BLOCK_CHANNELS", "BLOCK_COLUMNS", "BLOCK_DEPTH", "TILE_CHANNELS", "TILE_QUADS", "SLICES"],
+  elements: ["Element", "Output"],
 };
 
 /** What is to be computed: a convolution's geometry, and the parts in which a dispatch computes it. */

@@ -6,7 +6,8 @@
 import { elementCount } from "../../graph/tensor.ts";
 import { viewStrides } from "../axes.ts";
 import { imageElements, type Launch, type LaunchBinding, type Problem } from "../kernel.ts";
-import { bytesPerElement, type View } from "../plan.ts";
+import type { View } from "../plan.ts";
+import { elementBytes } from "../precision.ts";
 import { launchCopy } from "./strided_copy.ts";
 
 export interface Operands {
@@ -16,7 +17,8 @@ export interface Operands {
   readonly before: readonly Launch[];
 }
 
-export function operandsOf({ layer, inputs: [left, right], limits }: Problem): Operands {
+export function operandsOf(problem: Problem): Operands {
+  const [left, right] = problem.inputs;
   const first = { kind: "input", input: 0 } as const;
   const second = { kind: "input", input: 1 } as const;
   if (left.slot !== right.slot) return { views: [left, right], bindings: [first, second], before: [] };
@@ -26,18 +28,18 @@ export function operandsOf({ layer, inputs: [left, right], limits }: Problem): O
   return {
     views: [left, copy],
     bindings: [first, target],
-    before: [launchCopy(layer, source, { binding: target, view: copy }, limits)],
+    before: [launchCopy(problem, source, { binding: target, view: copy })],
   };
 }
 
 /** Bytes of the scratch memory that they need. */
-export function operandScratch({ inputs: [left, right] }: Problem): readonly number[] {
-  return left.slot === right.slot ? [elementCount(right.shape) * bytesPerElement] : [];
+export function operandScratch({ inputs: [left, right], precision }: Problem): readonly number[] {
+  return left.slot === right.slot ? [elementCount(right.shape) * elementBytes[precision]] : [];
 }
 
 /** Bytes that a dispatch which reads both and writes the output has to move. */
-export function operandBytes({ inputs, output }: Problem): number {
-  return [...inputs, output].reduce((sum, { shape }) => sum + elementCount(shape) * bytesPerElement, 0);
+export function operandBytes({ inputs, output, precision }: Problem): number {
+  return [...inputs, output].reduce((sum, { shape }) => sum + elementCount(shape) * elementBytes[precision], 0);
 }
 
 /** Bindings of a kernel that takes two operands. */

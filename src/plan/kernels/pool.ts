@@ -13,6 +13,8 @@ import {
   workgroupGrid,
   workgroupSizeFor,
 } from "../kernel.ts";
+import type { PlanLimits } from "../limits.ts";
+import { broadcastPreference } from "./subgroups.ts";
 
 const windowLayer = [
   "threadCount",
@@ -73,8 +75,13 @@ export const poolMax = oneKernel<PoolMax>({
   launch: (problem) => [launchWindow(problem)],
 });
 
-/** Wider windows cost more registers than their loads are worth. */
+/** Larger windows cost more registers than their loads are worth. */
 const mostTaps = 7;
+
+/** Threads that keep a device busy: beyond them a thread takes several rows, which share their loads. */
+function enoughThreads(limits: PlanLimits): number {
+  return broadcastPreference(limits) > 0 ? 512 : 65_536;
+}
 
 export const poolMaxRows = oneKernel<PoolMax>({
   name: "pool_max_rows",
@@ -92,20 +99,22 @@ export const poolMaxRows = oneKernel<PoolMax>({
     "outWidth",
     "outOffset",
     "outStride",
-    "kernelHeight",
-    "strideY",
+    "tileRows",
     "padTop",
     "padLeft",
   ],
-  tiles: ["TILE_COLUMNS", "TAPS", "STRIDE_X"],
+  tiles: ["TILE_COLUMNS", "TAPS_X", "TAPS_Y", "STRIDE_X", "STRIDE_Y"],
   accepts: ({ op: { kernel, dilation, stride } }) =>
-    dilation.every((extent) => extent === 1) && kernel[1] <= mostTaps && stride[1] <= kernel[1],
+    dilation.every((extent) => extent === 1) &&
+    kernel.every((extent, axis) => extent <= mostTaps && stride[axis] <= extent),
   launch({ layer, op, inputs, output, limits }) {
     const [, channels, inHeight, inWidth] = inputs[0].shape;
     const [images, , outHeight, outWidth] = output.shape;
     const tileColumns = bestTile(outWidth, [7, 8, 6, 5, 4]);
-    const threads = images * channels * outHeight * Math.ceil(outWidth / tileColumns);
-    const { values, workgroups } = threadPerTile(layer, threads, limits);
+    const strips = images * channels * Math.ceil(outWidth / tileColumns);
+    const mostRows = Math.max(1, Math.floor((strips * outHeight) / enoughThreads(limits)));
+    const tileRows = Math.ceil(outHeight / Math.ceil(outHeight / mostRows));
+    const { values, workgroups } = threadPerTile(layer, strips * Math.ceil(outHeight / tileRows), limits);
     return [
       {
         values: {
@@ -116,13 +125,14 @@ export const poolMaxRows = oneKernel<PoolMax>({
           inWidth,
           outHeight,
           outWidth,
-          kernelHeight: op.kernel[0],
-          strideY: op.stride[0],
+          tileRows,
           padTop: op.pad.top,
           padLeft: op.pad.left,
           TILE_COLUMNS: tileColumns,
-          TAPS: op.kernel[1],
+          TAPS_X: op.kernel[1],
+          TAPS_Y: op.kernel[0],
           STRIDE_X: op.stride[1],
+          STRIDE_Y: op.stride[0],
         },
         bindings: [{ kind: "input", input: 0 }, { kind: "output" }],
         workgroups,

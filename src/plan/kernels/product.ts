@@ -16,7 +16,7 @@ import {
 import type { PlanLimits } from "../limits.ts";
 import type { PackedParameter } from "../plan.ts";
 import { gemmKernel, gemmTiles, launchGemm, onePlace, predictedSpeed, someTileFits, tileFits } from "./gemm.ts";
-import { bestBlockTile, broadcastPreference, broadcastWorkgroupSize, canBroadcast } from "./subgroups.ts";
+import { blockChannels, broadcastPreference, canBroadcast, pixelBlocks } from "./subgroups.ts";
 
 export interface Product {
   /** The layer, as errors name it. */
@@ -89,7 +89,6 @@ function launchProduct(
       pixels: columns,
       weightTiles: ownWeights ? Math.ceil(outChannels / tileChannels) : 0,
       relu: Number(relu),
-      TILE_CHANNELS: tileChannels,
       ...own,
     },
     bindings: [input, { kind: "parameter", parameter: weight }, { kind: "parameter", parameter: bias }, output],
@@ -107,12 +106,13 @@ function launchThreads(
   const tileChannels = outChannels <= 4 ? 4 : 8;
   const threads = images * Math.ceil(outChannels / tileChannels) * columnTiles;
   const { values, workgroups } = threadPerTile(layer, threads, limits);
-  return launchProduct(kernel, product, tileChannels, { ...values, ...tiles }, workgroups);
+  const own = { ...values, TILE_CHANNELS: tileChannels, ...tiles };
+  return launchProduct(kernel, product, tileChannels, own, workgroups);
 }
 
 const scalar = declare("conv_pointwise", "threadCount", ["TILE_CHANNELS", "TILE_PIXELS"]);
 const vec4 = declare("conv_pointwise_vec4", "threadCount", ["TILE_CHANNELS", "TILE_QUADS"]);
-const subgroup = declare("conv_pointwise_subgroup", "images", ["TILE_CHANNELS", "TILE_PIXELS"]);
+const subgroup = declare("conv_pointwise_subgroup", "images", ["TILE_PIXELS", "DEPTH"]);
 
 export const productScalar: ProductKernel = {
   kernel: scalar,
@@ -140,17 +140,15 @@ export const productSubgroup: ProductKernel = {
   accepts: ({ limits }) => canBroadcast(limits),
   preference: broadcastPreference,
   launch(product) {
-    const { layer, limits, images, outChannels, columns } = product;
-    const tileChannels = 16;
-    const workgroupSize = broadcastWorkgroupSize(limits);
-    const tilePixels = bestBlockTile(workgroupSize, [7, 6, 5, 4, 3, 2], (size) => Math.ceil(columns / size));
-    const blocks = Math.ceil(columns / (tilePixels * workgroupSize));
-    const count = images * Math.ceil(outChannels / tileChannels) * blocks;
+    const { layer, limits, images, inChannels, outChannels, columns } = product;
+    const { workgroupSize, tilePixels, blocks } = pixelBlocks(columns, limits);
+    const count = images * Math.ceil(outChannels / blockChannels) * blocks;
+    const depth = inChannels % 2 === 0 ? 2 : 1;
     return launchProduct(
       subgroup,
       product,
-      tileChannels,
-      { workgroupSize, images, TILE_PIXELS: tilePixels },
+      blockChannels,
+      { workgroupSize, images, TILE_PIXELS: tilePixels, DEPTH: depth },
       workgroupGrid(layer, count, limits),
     );
   },

@@ -10,10 +10,11 @@ import {
   type Kernel,
   type Launch,
   type LaunchBinding,
+  type Problem,
   threadPerTile,
 } from "../kernel.ts";
-import type { PlanLimits } from "../limits.ts";
-import { bytesPerElement, type View } from "../plan.ts";
+import type { View } from "../plan.ts";
+import { elementBytes } from "../precision.ts";
 
 export const stridedCopy: Kernel = {
   name: "strided_copy",
@@ -29,6 +30,7 @@ export const stridedCopy: Kernel = {
     "outOffset",
   ],
   tiles: [],
+  elements: ["Element", "Target"],
 };
 
 /** Where elements are read: for the first index of every axis, and from one index of each to the next. */
@@ -45,10 +47,9 @@ export interface CopyTarget {
 
 /** The dispatch that fills the target, each index of whose axes is taken from where the source's strides lead. */
 export function launchCopy(
-  layer: string,
+  { layer, precision, limits }: Pick<Problem, "layer" | "precision" | "limits">,
   source: CopySource,
   { binding, view }: CopyTarget,
-  limits: PlanLimits,
 ): Launch {
   const { extents, strides } = walkAxes(layer, view.shape, [source.strides, viewStrides(view)]);
   const { values, workgroups } = threadPerTile(layer, elementCount(view.shape), limits);
@@ -66,7 +67,7 @@ export function launchCopy(
     bindings: [source.binding, binding],
     workgroups,
     macs: 0,
-    bytes: 2 * elementCount(view.shape) * bytesPerElement,
+    bytes: 2 * elementCount(view.shape) * elementBytes[precision],
   };
 }
 
@@ -75,11 +76,13 @@ export const transpose: Algorithm<Transpose> = {
   op: "transpose",
   kernels: [stridedCopy],
   accepts: () => true,
-  launch({ layer, op, inputs: [input], output, limits }) {
+  launch(problem) {
+    const { op, inputs, output } = problem;
+    const [input] = inputs;
     const inStrides = viewStrides(input);
     const strides = op.permutation.map((axis) => inStrides[axis]);
     const source = { binding: { kind: "input", input: 0 }, offset: input.offset, strides } as const;
-    return [launchCopy(layer, source, { binding: { kind: "output" }, view: output }, limits)];
+    return [launchCopy(problem, source, { binding: { kind: "output" }, view: output })];
   },
 };
 
@@ -88,7 +91,9 @@ export const slice: Algorithm<Slice> = {
   op: "slice",
   kernels: [stridedCopy],
   accepts: () => true,
-  launch({ layer, op, inputs: [input], output, limits }) {
+  launch(problem) {
+    const { layer, op, inputs, output } = problem;
+    const [input] = inputs;
     const inStrides = viewStrides(input);
     const axes = sliceAxes(layer, op, input.shape);
     const source = {
@@ -96,6 +101,6 @@ export const slice: Algorithm<Slice> = {
       offset: axes.reduce((sum, { start }, axis) => sum + start * inStrides[axis], input.offset),
       strides: axes.map(({ step }, axis) => step * inStrides[axis]),
     } as const;
-    return [launchCopy(layer, source, { binding: { kind: "output" }, view: output }, limits)];
+    return [launchCopy(problem, source, { binding: { kind: "output" }, view: output })];
   },
 };

@@ -5,6 +5,9 @@ import type { PlanLimits } from "../limits.ts";
 /** Lanes that hold a weight for their subgroup, by the kernels' text. */
 const holders = 8;
 
+/** Output channels of a workgroup: each of those lanes holds the weights of four. */
+export const blockChannels = holders * 4;
+
 /** Whether every subgroup of the device has the lanes that the kernels broadcast from. */
 export function canBroadcast({ subgroup }: PlanLimits): boolean {
   return subgroup !== undefined && subgroup.min >= holders;
@@ -24,17 +27,21 @@ export function hasWideSubgroups({ subgroup }: PlanLimits): boolean {
   return subgroup !== undefined && subgroup.max >= 32;
 }
 
-/** Workgroups of one subgroup, so that as few lanes as possible idle behind the last pixel. */
-export function broadcastWorkgroupSize({ subgroup }: PlanLimits): number {
+/** Output pixels that a thread may compute at once: for more than these no device has registers. */
+const tileSizes = [7, 5, 3, 2];
+
+/** Lanes of a workgroup of one subgroup. */
+export function subgroupSize({ subgroup }: PlanLimits): number {
   return Math.max(subgroup?.max ?? 0, holders);
 }
 
-/** The tile size among `sizes` whose blocks of `workgroupSize` tiles cover `count` with the least waste. */
-export function bestBlockTile(
-  workgroupSize: number,
-  sizes: readonly number[],
-  tilesFor: (size: number) => number,
-): number {
-  const covered = (size: number) => Math.ceil(tilesFor(size) / workgroupSize) * workgroupSize * size;
-  return sizes.reduce((best, size) => (covered(size) < covered(best) ? size : best));
+/**
+ * How an image's pixels are dealt to workgroups: of one subgroup, and with the tile that covers them with the least
+ * waste, so that few lanes idle behind the last pixel.
+ */
+export function pixelBlocks(pixels: number, limits: PlanLimits) {
+  const workgroupSize = subgroupSize(limits);
+  const blocksOf = (size: number) => Math.ceil(Math.ceil(pixels / size) / workgroupSize);
+  const tilePixels = tileSizes.reduce((best, size) => (blocksOf(size) * size < blocksOf(best) * best ? size : best));
+  return { workgroupSize, tilePixels, blocks: blocksOf(tilePixels) };
 }

@@ -1,5 +1,5 @@
 /**
- * Installs a software Vulkan driver through apt, or says how.
+ * Installs packages through apt (a software Vulkan driver, a browser for tests), or says how.
  *
  * Nothing of the machine's apt configuration changes: where the packages come from a suite that is not among its
  * sources, apt gets for this one install a folder of sources that holds links to the machine's own and that suite.
@@ -10,7 +10,6 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { debianArchive, entryWithSuite, readMachineSources } from "./apt-sources.mjs";
 import { howItEnded, lastLines, runQuietly } from "./command.mjs";
-import { DRIVER_PACKAGES } from "./distribution.mjs";
 import { say } from "./say.mjs";
 
 /** @typedef {import("./distribution.mjs").Recipe} Recipe */
@@ -56,19 +55,21 @@ export async function planInstallation(recipe, codename) {
 
 /**
  * @param {string | null} suite
+ * @param {readonly string[]} packages
  * @returns {string[]} arguments of apt-get. It may not remove anything: a machine's own packages come first.
  */
-export function installArguments(suite) {
+export function installArguments(suite, packages) {
   const from = suite === null ? [] : ["-t", suite];
-  return ["install", "-y", "--no-remove", "--no-install-recommends", ...from, ...DRIVER_PACKAGES];
+  return ["install", "-y", "--no-remove", "--no-install-recommends", ...from, ...packages];
 }
 
 /**
  * @param {Installation} installation
  * @param {readonly string[]} prefix from rootPrefix
+ * @param {readonly string[]} packages
  * @returns {Promise<boolean>} whether apt-get installed the packages; what it said is shown where it did not
  */
-export async function installDriver(installation, prefix) {
+export async function installPackages(installation, prefix, packages) {
   const folder = mkdtempSync(path.join(tmpdir(), "googlenet-apt-"));
   // apt downloads as a user of its own.
   chmodSync(folder, 0o755);
@@ -87,7 +88,9 @@ export async function installDriver(installation, prefix) {
       ...options,
     ];
     const updated = await runQuietly([...apt, "update"], { title: "apt-get update" });
-    const installed = await runQuietly([...apt, ...installArguments(installation.suite)], { title: "apt-get install" });
+    const installed = await runQuietly([...apt, ...installArguments(installation.suite, packages)], {
+      title: "apt-get install",
+    });
     if (installed.status === 0) return true;
     if (updated.status !== 0) for (const line of lastLines(updated.output, 5)) say(`apt-get update: ${line}`);
     for (const line of lastLines(installed.output, 10)) say(`apt-get install: ${line}`);
@@ -139,7 +142,7 @@ export function commandsToType(recipe, installation, root = process.getuid?.() =
   if (recipe.kind === "other") return [recipe.advice];
   const sudo = root ? "" : "sudo ";
   const suite = recipe.backports;
-  const install = [`${sudo}apt-get update`, `${sudo}apt-get ${installArguments(suite).join(" ")}`];
+  const install = [`${sudo}apt-get update`, `${sudo}apt-get ${installArguments(suite, recipe.packages).join(" ")}`];
   if (suite === null || (installation !== null && installation.entry === null)) return install;
   const entry = installation?.entry ?? { format: "list", text: `deb YOUR-DEBIAN-MIRROR ${suite} main\n` };
   const lines = entry.text

@@ -1,0 +1,55 @@
+/** What was tuned for the device at hand: loaded for every command that runs the network there, and said. */
+
+import { type Graph, inferShapesForBatch } from "../graph/graph.ts";
+import { loadTuning, tuningFolder } from "../node/tuning-file.ts";
+import { type Choices, planKey } from "../plan/choices.ts";
+import type { Precision } from "../plan/precision.ts";
+import { choicesOf, type Verdict } from "../tune/verdict.ts";
+import type { NetworkOptions } from "./options.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface Tuned {
+  readonly verdict: Verdict;
+  readonly choices: Choices;
+  /** `2026-01-31` */
+  readonly date: string;
+}
+
+/**
+ * The verdict for a device, unless there is none, or none is wanted; one that does not fit is ignored with a note.
+ *
+ * @param tuning - the option of this name
+ */
+export async function findTuned(
+  info: GPUAdapterInfo,
+  tuning: NetworkOptions["tuning"] | undefined,
+  terminal: Pick<Terminal, "note">,
+): Promise<Tuned | undefined> {
+  if (tuning === false) return undefined;
+  const kept = await loadTuning(info, tuningFolder(tuning));
+  if (!kept) return undefined;
+  if ("ignored" in kept) {
+    terminal.note(`${kept.file}: ignored, ${kept.ignored} (\`googlenet tune\` makes another)`);
+    return undefined;
+  }
+  return { verdict: kept.verdict, choices: choicesOf(kept.verdict), date: kept.date.slice(0, 10) };
+}
+
+/** Whether the network was tuned for this batch size, which is said. */
+export function sayTuned(
+  tuned: Tuned | undefined,
+  graph: Graph,
+  batch: number,
+  precision: Precision,
+  terminal: Pick<Terminal, "note">,
+): boolean {
+  const key = planKey(inferShapesForBatch(graph, batch), precision);
+  if (!tuned || !Object.hasOwn(tuned.verdict.plans, key)) return false;
+  terminal.note(`batch ${batch} runs as it was tuned for this device on ${tuned.date} (--no-tuning: as by default)`);
+  return true;
+}
+
+/** The option that hands choices to whatever plans. */
+export function choicesOption(tuned: Tuned | undefined): { choices?: Choices } {
+  return tuned ? { choices: tuned.choices } : {};
+}

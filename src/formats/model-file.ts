@@ -1,0 +1,86 @@
+/** What files of models have in common, whatever wrote them: inputs whose extents may be open, and blobs to ask for. */
+
+import { EngineError } from "../errors.ts";
+import type { GraphInput, ValueId } from "../graph/graph.ts";
+import type { Model } from "../graph/model.ts";
+import { formatShape, type Shape } from "../graph/tensor.ts";
+
+export interface ModelOptions {
+  /**
+   * What the open extents of the inputs are, by their names, `{ height: 224 }`; one without a name goes by its input
+   * and axis, `data[2]`. The batch size may stay open.
+   */
+  readonly extents?: Readonly<Record<string, number>>;
+  /** The blobs that the model gives, any of them; the file's outputs unless given. */
+  readonly outputs?: readonly ValueId[];
+}
+
+/** A file that is read, but not yet bound to sizes. */
+export interface ModelFile {
+  /** What it is called in errors. */
+  readonly name: string;
+  /** Extents that the file leaves open have names. */
+  readonly inputs: readonly GraphInput[];
+  readonly outputs: readonly ValueId[];
+  /** Every value that the model can give. */
+  readonly blobs: readonly ValueId[];
+  /** The extent that may stay open, if there is one. */
+  readonly batch: string | undefined;
+  /** The model for these extents. Its batch size is `N` where it stays open. */
+  model(options?: ModelOptions): Promise<Model>;
+}
+
+/**
+ * What the open extents are, as arrays of these shapes have them.
+ *
+ * @throws EngineError "array" for a shape that doesn't fit, or that contradicts another
+ */
+export function extentsOf(inputs: readonly GraphInput[], shapes: ReadonlyMap<ValueId, Shape>): Record<string, number> {
+  const extents: Record<string, number> = {};
+  for (const { name, shape: wanted } of inputs) {
+    const shape = shapes.get(name) ?? [];
+    const fits =
+      shape.length === wanted.length &&
+      shape.every((extent, axis) => {
+        const expected = wanted[axis];
+        return extent >= 1 && extent === (typeof expected === "number" ? expected : (extents[expected] ??= extent));
+      });
+    if (!fits) {
+      const bound = wanted.map((extent) => (typeof extent === "string" ? (extents[extent] ?? extent) : extent));
+      throw new EngineError(
+        "array",
+        `input "${name}"`,
+        `its shape is ${shapes.has(name) ? formatShape(shape) : "missing"}`,
+        `give ${formatShape(bound)}`,
+        { shapes: { given: shape, expected: bound } },
+      );
+    }
+  }
+  return extents;
+}
+
+/**
+ * The model for arrays of these shapes. The batch size stays open, so that other batches run too, unless something in
+ * the model depends on it.
+ *
+ * Rejects with EngineError "array" where a shape doesn't fit, and as `ModelFile.model` does.
+ */
+export async function modelFor(
+  file: ModelFile,
+  shapes: ReadonlyMap<ValueId, Shape>,
+  options: Pick<ModelOptions, "outputs"> = {},
+): Promise<Model> {
+  const extents = extentsOf(file.inputs, shapes);
+  const { batch } = file;
+  if (batch === undefined) return file.model({ ...options, extents });
+  const others = Object.fromEntries(Object.entries(extents).filter(([name]) => name !== batch));
+  try {
+    return await file.model({ ...options, extents: others });
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.code !== "model") throw error;
+    // It may be right for this very batch.
+    return await file.model({ ...options, extents }).catch(() => {
+      throw error;
+    });
+  }
+}

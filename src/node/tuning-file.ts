@@ -1,0 +1,176 @@
+/**
+ * Verdicts of the tuner on disk: a file for each device, which says what it was made with. One that was made with
+ * anything else, or is damaged, is never used.
+ */
+
+import { createHash } from "node:crypto";
+import { access, constants, mkdir, readFile, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { EngineError } from "../errors.ts";
+import { algorithms, kernels } from "../plan/registry.ts";
+import { joinVerdicts, readVerdict, type Verdict } from "../tune/verdict.ts";
+import { writeFileAtomically } from "./atomic-write.ts";
+import { cacheFolder, type Environment } from "./cache-folder.ts";
+import { kernelsOnDisk } from "./kernels.ts";
+import { dependencyVersion, googlenetVersion } from "./package.ts";
+import { describeSystemError, systemErrorCode } from "./system-errors.ts";
+
+/** What a verdict holds for: another device, driver or set of kernels may be another matter. */
+export interface TuningKey {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  /** Names the driver and its version. */
+  readonly description: string;
+  /** Lanes of a subgroup, least and most. */
+  readonly subgroups: readonly [number, number];
+  /** The version of the package `webgpu`, whose Dawn compiles the kernels. */
+  readonly webgpu: string;
+  readonly engine: string;
+  /** SHA-256 of the kernels' texts and descriptors, and of the list of algorithms. */
+  readonly kernels: string;
+}
+
+/** A verdict that fits, or why one does not. */
+export type KeptTuning =
+  | { readonly file: string; readonly verdict: Verdict; readonly date: string }
+  | { readonly file: string; readonly ignored: string };
+
+/** Files of another shape have another number. */
+const schema = 1;
+
+/** Verdicts of many batch sizes take some hundred kilobytes. */
+const mostBytes = 32_000_000;
+
+/** Where verdicts are kept: `GOOGLENET_TUNING`, else `tuning` in this user's folder for caches. */
+export function tuningFolder(explicit?: string, env: Environment = process.env): string {
+  const named = explicit ?? env["GOOGLENET_TUNING"];
+  if (named === undefined || named === "") return join(cacheFolder(env), "tuning");
+  return resolve(env["INIT_CWD"] ?? process.cwd(), named);
+}
+
+/** What a verdict for this device has to be made with. */
+export async function tuningKey(info: GPUAdapterInfo): Promise<TuningKey> {
+  return {
+    vendor: info.vendor,
+    architecture: info.architecture,
+    device: info.device,
+    description: info.description,
+    subgroups: [info.subgroupMinSize ?? 0, info.subgroupMaxSize ?? 0],
+    webgpu: dependencyVersion("webgpu") ?? "unknown",
+    engine: googlenetVersion(),
+    kernels: await kernelsHash(),
+  };
+}
+
+/** The verdict that is kept for a device; null where none is. */
+export async function loadTuning(info: GPUAdapterInfo, folder = tuningFolder()): Promise<KeptTuning | null> {
+  const file = fileFor(info, folder);
+  try {
+    const text = await readBounded(file);
+    if (text === null) return null;
+    const { date, verdict } = parse(text, await tuningKey(info));
+    return { file, verdict, date };
+  } catch (error) {
+    if (error instanceof EngineError) {
+      return { file, ignored: error.message.slice(`${error.subject}: `.length, -`; ${error.remedy}`.length) };
+    }
+    return { file, ignored: `it can't be read: ${describeSystemError(error).problem}` };
+  }
+}
+
+/**
+ * Keeps a verdict, beside what an earlier one that still fits says of other problems and plans. Gives the file.
+ *
+ * @throws EngineError "write"
+ */
+export async function saveTuning(info: GPUAdapterInfo, verdict: Verdict, folder = tuningFolder()): Promise<string> {
+  await requireFolder(folder);
+  const kept = await loadTuning(info, folder);
+  const joined = kept && "verdict" in kept ? joinVerdicts(kept.verdict, verdict) : verdict;
+  const file = fileFor(info, folder);
+  const contents = { schema, key: await tuningKey(info), date: new Date().toISOString(), verdict: joined };
+  await writeFileAtomically(file, `${JSON.stringify(contents, null, 1)}\n`);
+  return file;
+}
+
+/** Makes the folder where there is none. Throws EngineError "write" where verdicts can't be kept there. */
+export async function requireFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+  } catch (error) {
+    const { problem, remedy } = describeSystemError(error);
+    throw new EngineError("write", folder, `verdicts can't be kept there: ${problem}`, remedy, { cause: error });
+  }
+}
+
+/** `nvidia-hopper-0a1b2c3d.json`: a device's own, whatever its driver, so that a verdict for another driver is found. */
+function fileFor({ vendor, architecture, device }: GPUAdapterInfo, folder: string): string {
+  const identity = [vendor, architecture, device];
+  const name = [vendor, architecture]
+    .join("-")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-");
+  return join(folder, `${name.slice(0, 60)}-${sha256(JSON.stringify(identity)).slice(0, 8)}.json`);
+}
+
+async function readBounded(file: string): Promise<string | null> {
+  try {
+    const there = await stat(file);
+    if (!there.isFile()) throw stale("it is no file");
+    if (there.size > mostBytes) throw stale(`it takes ${there.size} bytes, more than any verdict`);
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return null;
+    throw error;
+  }
+}
+
+function parse(text: string, wanted: TuningKey): { date: string; verdict: Verdict } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw stale("it is not JSON, or a part of it is missing");
+  }
+  const { schema: found, key, date, verdict } = Object(value) as Record<string, unknown>;
+  if (found !== schema) throw stale("it is no verdict, or another version's");
+  const differing = Object.entries(wanted).find(
+    ([name, part]) => JSON.stringify((Object(key) as Record<string, unknown>)[name]) !== JSON.stringify(part),
+  );
+  if (differing) throw stale(`it was made with ${DIFFERENCES[differing[0] as keyof TuningKey]}`);
+  if (typeof date !== "string" || Number.isNaN(Date.parse(date))) throw stale("it has no date");
+  return { date, verdict: readVerdict(verdict) };
+}
+
+const DIFFERENCES: Readonly<Record<keyof TuningKey, string>> = {
+  vendor: "another device",
+  architecture: "another device",
+  device: "another device",
+  description: "another driver",
+  subgroups: "another driver",
+  webgpu: "another version of Dawn",
+  engine: "another version of the engine",
+  kernels: "other kernels",
+};
+
+function stale(problem: string): EngineError {
+  return new EngineError("check", "verdict", problem, "tune again");
+}
+
+async function kernelsHash(): Promise<string> {
+  const texts: string[] = [];
+  for (const { name } of kernels) texts.push(await kernelsOnDisk(name));
+  const descriptors = kernels.map(({ name, bindings, constants, layer, floats, tiles }) => {
+    return { name, bindings, constants, layer, floats, tiles };
+  });
+  const list = algorithms.map(({ name, op, kernels: own, fuses, tolerance }) => {
+    return { name, op, kernels: own.map((kernel) => kernel.name), fuses, tolerance };
+  });
+  return sha256(JSON.stringify([texts, descriptors, list]));
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

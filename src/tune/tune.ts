@@ -1,0 +1,157 @@
+/**
+ * The tuner: finds the fastest algorithm for every problem of a network on the device at hand, and how the network is
+ * planned best as a whole. What is not right is never timed.
+ */
+
+import { inferShapesForBatch, type ShapedGraph } from "../graph/graph.ts";
+import type { Model } from "../graph/model.ts";
+import { type Choices, planKey, problemKey } from "../plan/choices.ts";
+import { imageValues } from "../plan/images.ts";
+import type { PlanLimits } from "../plan/limits.ts";
+import { largestBatch, plannedProblems, type PlanOptions, splitBatch } from "../plan/planner.ts";
+import { limitsOf } from "../webgpu/device.ts";
+import type { KernelSource } from "../webgpu/kernel_source.ts";
+import { ParameterBuffers } from "../webgpu/parameters.ts";
+import { PipelineCache } from "../webgpu/pipelines.ts";
+import type { TuningGpu } from "./gpu.ts";
+import { networkCandidates, tuneNetwork } from "./network.ts";
+import { type PlannedProblem, tuneProblem } from "./problem.ts";
+import { choicesOf, type PlanVerdict, type ProblemVerdict, type Verdict } from "./verdict.ts";
+
+export interface TuneOptions extends Omit<PlanOptions, "fuse" | "merge" | "workspace" | "choices"> {
+  /** It stays the caller's. With "timestamp-query" the tuner measures best. */
+  readonly device: GPUDevice;
+  readonly kernels: KernelSource;
+  readonly limits?: PlanLimits;
+  /** The batch sizes to tune for: 1 unless given. */
+  readonly batches?: readonly number[];
+  /** Turns that each candidate gets beside the others: 5 unless given. */
+  readonly rounds?: number;
+  /** Told how many of how many problems and plans are done, and which is next. */
+  readonly onProgress?: (done: number, total: number, next: string) => void;
+  /** Gives it up: `tune` rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Tuning {
+  /** For the options of a session, or of `planGraph`. */
+  readonly choices: Choices;
+  /** What they are made from. */
+  readonly verdict: Verdict;
+  /** What people should know: candidates that failed their check, say. */
+  readonly notes: readonly string[];
+  /** The network by default and as chosen, for each batch size. */
+  readonly networks: readonly TunedNetwork[];
+}
+
+export interface TunedNetwork {
+  readonly batch: number;
+  /** Its `planKey`. */
+  readonly plan: string;
+  /** Of its problems: `problemKey`s, in the order of its layers. */
+  readonly problems: readonly string[];
+  /** Milliseconds from inputs in memory to outputs in memory, in turns. */
+  readonly preferredMs: number;
+  readonly chosenMs: number;
+}
+
+const usualRounds = 5;
+
+/** Nanoseconds of a turn: with timestamps that may be as coarse as 0.1 ms, and with the clock. */
+const turns = { stamped: 5e6, clocked: 3e7 };
+
+/**
+ * Tunes a model for a device. It takes from seconds to minutes, and the device should do nothing else.
+ *
+ * Rejects with EngineError "weights", "graph", "out-of-memory" or "device-lost", or with the signal's reason.
+ *
+ * @example
+ * ```ts
+ * const { choices } = await tune({ graph, weights }, { device, kernels, batches: [1, 8] });
+ * const session = await Session.create(graph, weights, { device, kernels, choices });
+ * ```
+ */
+export async function tune({ graph, weights }: Model, options: TuneOptions): Promise<Tuning> {
+  const { device, kernels, limits = limitsOf(device), batches = [1], rounds = usualRounds } = options;
+  const { onProgress, signal, ...rest } = options;
+  const plan = planOptions(rest);
+  const notes: string[] = [];
+  const gpu: TuningGpu = {
+    device,
+    pipelines: new PipelineCache(device, kernels),
+    limits,
+    timing: {
+      rounds,
+      turn: device.features.has("timestamp-query") ? turns.stamped : turns.clocked,
+      hopeless: 4,
+      signal,
+    },
+    note: (text) => notes.push(text),
+  };
+  const single = inferShapesForBatch(graph, 1);
+  const sizes = [...new Set(batches.flatMap((batch) => partsOf(single, gpu, batch, plan)))];
+  const work = sizes.map((batch) => {
+    const shaped = inferShapesForBatch(graph, batch);
+    return { batch, shaped, problems: distinctProblems(shaped, limits, plan) };
+  });
+  // Of plans it is known only later how many there are.
+  const usualPlans = 4;
+  let total = work.reduce((sum, { problems }) => sum + problems.size + usualPlans, 0);
+  let done = 0;
+  const progress = (next: string) => onProgress?.(done++, total, next);
+
+  const problems: Record<string, ProblemVerdict> = {};
+  const plans: Record<string, PlanVerdict> = {};
+  const networks: TunedNetwork[] = [];
+  const parameters = new ParameterBuffers(device, weights);
+  try {
+    for (const { batch, shaped, problems: own } of work) {
+      const images = imageValues(graph, batch);
+      for (const [key, problem] of own) {
+        signal?.throwIfAborted();
+        progress(problem.fused.name);
+        problems[key] ??= await tuneProblem(gpu, problem, images);
+      }
+      const candidates = networkCandidates(shaped, gpu, plan, choicesOf({ problems, plans: {} }));
+      total += candidates.length - usualPlans;
+      const found = await tuneNetwork(gpu, shaped, candidates, parameters, () => progress(`batch ${batch}`));
+      const { verdict, preferredMs, chosenMs } = found;
+      // Layers that are faster by themselves need not make a faster network.
+      if (!verdict.variants[verdict.chosen].tuned) {
+        for (const key of own.keys()) problems[key] = { ...problems[key], ranking: [] };
+      }
+      const key = planKey(shaped, plan.precision);
+      plans[key] = verdict;
+      networks.push({ batch, plan: key, problems: [...own.keys()], preferredMs, chosenMs });
+    }
+  } finally {
+    parameters.dispose();
+  }
+  onProgress?.(total, total, "");
+  const verdict = { problems, plans };
+  return { choices: choicesOf(verdict), verdict, notes, networks };
+}
+
+/** What of the options is about planning. */
+function planOptions(options: Omit<TuneOptions, "onProgress" | "signal">): PlanOptions {
+  const own: readonly (keyof TuneOptions)[] = ["device", "kernels", "limits", "batches", "rounds"];
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !own.includes(name as keyof TuneOptions)));
+}
+
+/** The sizes in which a session would run a batch. */
+function partsOf(single: ShapedGraph, { limits }: TuningGpu, batch: number, options: PlanOptions): number[] {
+  const most = largestBatch(single, limits, batch, options);
+  return most === 0 ? [batch] : splitBatch(batch, most);
+}
+
+/** Every problem that a plan of the graph may have, convolutions merged or not, each once. */
+function distinctProblems(shaped: ShapedGraph, limits: PlanLimits, options: PlanOptions): Map<string, PlannedProblem> {
+  const problems = new Map<string, PlannedProblem>();
+  for (const merge of [{}, { merge: false }, { merge: true }]) {
+    for (const planned of plannedProblems(shaped, limits, { ...options, ...merge })) {
+      const key = problemKey(planned.problem);
+      if (!problems.has(key)) problems.set(key, planned);
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,5 @@
+/** What index.html loads. */
+
+import { App } from "./app.ts";
+
+new App().start();

@@ -1,0 +1,152 @@
+/**
+ * The programs that README.md and the docstrings show, against the installed package: README.md's run as they stand, in
+ * Node.js, and in a page and a worker of a real browser; all docstrings' compile.
+ */
+
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import type { Page } from "playwright-core";
+import sharp from "sharp";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { runReference } from "../../src/cpu/reference.ts";
+import { writeCaffemodel } from "../../src/formats/caffemodel-write.ts";
+import { writeSafetensors } from "../../src/formats/safetensors.ts";
+import { googLeNet } from "../../src/graph/googlenet.ts";
+import { inferShapesForBatch } from "../../src/graph/graph.ts";
+import { preprocess } from "../../src/image/preprocess.ts";
+import { labelOf } from "../../src/labels/labels.ts";
+import { decodeImage } from "../../src/node/decode.ts";
+import { seededWeights } from "../../src/weights/seed.ts";
+import { describeBrowser, launchChromium, serveFolder } from "../support/chromium.ts";
+import { describeGpu } from "../support/gpu.ts";
+import { bundleForPage } from "./bundle.ts";
+import { REPOSITORY, useInstalledPackage } from "./installed.ts";
+import { needsNode, pageProgram, programs } from "./readme.ts";
+
+const installed = useInstalledPackage();
+
+const shaped = inferShapesForBatch(googLeNet(), 1);
+const weights = seededWeights(shaped.parameters, 1);
+/** Made before the tests: the probability of every class of the photograph, by the reference. */
+let expected: Float32Array;
+
+/** The files that the programs name. */
+beforeAll(async () => {
+  installed.write("bvlc_googlenet.caffemodel", writeCaffemodel("GoogLeNet", weights));
+  installed.write("bvlc_googlenet.safetensors", writeSafetensors(weights, {}));
+  const noise = { type: "gaussian", mean: 128, sigma: 30 } as const;
+  const picture = sharp({ create: { width: 400, height: 300, channels: 3, background: "#888", noise } }).blur(4);
+  const photo = installed.write(
+    "photo.jpg",
+    await picture.jpeg({ quality: 95, chromaSubsampling: "4:4:4" }).toBuffer(),
+  );
+  const data = new Float32Array(3 * 224 * 224);
+  preprocess(await decodeImage(photo), "squash256", data);
+  const results = await runReference(shaped, weights, new Map([["data", { shape: [1, 3, 224, 224], data }]]));
+  expected = results.get("prob")!.data;
+});
+
+/** Lines `PROBABILITY NAME` against the reference. */
+function expectTopFive(lines: readonly string[], tolerance: number): void {
+  expect(lines).toHaveLength(5);
+  const names = Array.from(expected, (_, index) => labelOf(index).name);
+  for (const line of lines) {
+    const [, probability, name] = /^([\d.e-]+) (.*)$/.exec(line) ?? [];
+    const index = names.indexOf(name);
+    expect(index, line).toBeGreaterThanOrEqual(0);
+    expect(Math.abs(Number(probability) - expected[index]), line).toBeLessThan(tolerance);
+  }
+}
+
+describeGpu("README.md's programs on the GPU in Node.js", () => {
+  const nodePrograms = programs.filter(needsNode);
+  const runProgram = (program: string): string[] => {
+    const { status, stdout, stderr } = installed.run(process.execPath, [installed.write("program.js", program)]);
+    expect({ status, stderr: status === 0 ? "" : stderr }).toEqual({ status: 0, stderr: "" });
+    return stdout.trim().split("\n");
+  };
+
+  test("are three, of which the first gives what the reference does", () => {
+    expect(nodePrograms).toHaveLength(3);
+    expectTopFive(runProgram(nodePrograms[0]), 5e-6);
+  });
+
+  test("the second uses buffers of its own", () => {
+    expect(runProgram(nodePrograms[1])).toEqual(["2000"]);
+  });
+
+  test("the third averages over crops", () => {
+    expect(runProgram(nodePrograms[2])).toEqual([expect.stringMatching(/^0\.\d+ \w/)]);
+  });
+});
+
+describeBrowser("README.md's program for pages, bundled", () => {
+  /** What the program prints in a page that a bundler made, and how often its worker or page failed. */
+  const printed = async (start: (page: Page) => Promise<unknown>): Promise<string[]> => {
+    installed.write("program.js", await bundleForPage(pageProgram(), installed.project));
+    installed.write("index.html", `<!doctype html><title>a page</title><link rel="icon" href="data:,">`);
+    await using site = await serveFolder(installed.project);
+    const browser = await launchChromium();
+    onTestFinished(() => browser.close());
+    const page = await browser.newPage();
+    const lines: string[] = [];
+    page.on("console", (message) => lines.push(message.text()));
+    await page.goto(`${site.origin}/`);
+    expect(await start(page)).toBe("done");
+    return lines;
+  };
+
+  // Browsers decode JPEGs each in their way, by a level or so.
+  const tolerance = 1e-4;
+
+  test("runs in a page", async () => {
+    expectTopFive(await printed((page) => page.evaluate(`import("/program.js").then(() => "done")`)), tolerance);
+  });
+
+  test("runs in a worker", async () => {
+    installed.write(
+      "worker.js",
+      `import("/program.js").then(() => postMessage("done"), (error) => postMessage(String(error)));`,
+    );
+    const start = `new Promise((resolve) => {
+      const worker = new Worker("/worker.js", { type: "module" });
+      worker.onmessage = ({ data }) => { worker.terminate(); resolve(data); };
+    })`;
+    expectTopFive(await printed((page) => page.evaluate(start)), tolerance);
+  });
+});
+
+/** What docstrings speak of without saying where it is from, as any program has it that got as far. */
+const SPOKEN_OF = `
+import { type Model, Session, type Inputs } from "googlenet-wgsl";
+import { kernels } from "googlenet-wgsl/kernels";
+declare const device: GPUDevice, model: Model, session: Session, data: Float32Array, images: GPUBuffer, results: GPUBuffer;
+declare function batches(): AsyncIterable<Inputs>;
+`;
+
+test("every docstring's example compiles against the package, strictly", () => {
+  const folder = path.join(REPOSITORY, "src");
+  const examples = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .flatMap((file) => [...readFileSync(path.join(folder, file), "utf8").matchAll(/@example\n(.*?)\*\//gs)])
+    .map(([, text]) => text.replace(/^ *\* ?/gm, ""))
+    .map((text) => /^```ts\n(.*)^```$/ms.exec(text)?.[1] ?? "@example without a ts block");
+  expect(examples.length).toBeGreaterThan(5);
+  const files = examples.map((example, index) => {
+    const whole = example.startsWith("import ") ? example : `${SPOKEN_OF}{\n${example}}`;
+    const name = `example-${index}.ts`;
+    installed.write(name, `${whole}\nexport {};\n`);
+    return name;
+  });
+  const options = [
+    "--strict",
+    "--noEmit",
+    "--target",
+    "ES2023",
+    "--lib",
+    "ES2023,DOM,DOM.AsyncIterable,ESNext.Disposable",
+  ];
+  const compiler = path.join(REPOSITORY, "node_modules/typescript/bin/tsc");
+  const compiled = installed.run(process.execPath, [compiler, ...options, "--module", "NodeNext", ...files]);
+  expect(compiled).toEqual({ ...compiled, status: 0, stdout: "" });
+});

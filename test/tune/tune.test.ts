@@ -1,0 +1,130 @@
+/** The tuner on a small network: what it finds is right, and what is wrong is never chosen. */
+
+import { describe, expect, test } from "vitest";
+import { inferShapesForBatch } from "../../src/graph/graph.ts";
+import { kernelsOnDisk } from "../../src/node/kernels.ts";
+import { problemKey } from "../../src/plan/choices.ts";
+import type { Algorithm, Launch } from "../../src/plan/kernel.ts";
+import { plannedProblems } from "../../src/plan/planner.ts";
+import { candidates } from "../../src/plan/registry.ts";
+import type { TuningGpu } from "../../src/tune/gpu.ts";
+import { tuneProblem } from "../../src/tune/problem.ts";
+import { tune } from "../../src/tune/tune.ts";
+import { choicesOf, readVerdict } from "../../src/tune/verdict.ts";
+import { tolerancesOf } from "../../src/verify/compare.ts";
+import { Session } from "../../src/webgpu/session.ts";
+import { describeGpu, useGpu } from "../support/gpu.ts";
+import "../support/close.ts";
+import { freshSeed } from "../support/random.ts";
+import { batchOf, referenceProb, tiny, weightsFor } from "../webgpu/tiny.ts";
+
+describeGpu("tuning a small network", () => {
+  const gpu = useGpu();
+  const seed = freshSeed();
+  const weights = weightsFor(tiny, seed);
+  const options = () => ({ device: gpu.device, kernels: kernelsOnDisk, rounds: 1 });
+
+  test("finds an algorithm for every problem and a plan for every batch size, and says how far it is", async () => {
+    const seen: [done: number, total: number][] = [];
+    const onProgress = (done: number, total: number) => seen.push([done, total]);
+    const tuning = await tune({ graph: tiny, weights }, { ...options(), batches: [1, 3], onProgress });
+    const { verdict, choices, networks, notes } = tuning;
+    expect(notes).toEqual([]);
+    expect(networks.map(({ batch }) => batch)).toEqual([1, 3]);
+    expect(seen[0][0]).toBe(0);
+    expect(seen.at(-1)![0]).toBe(seen.at(-1)![1]);
+    expect(seen.map(([done]) => done)).toEqual(seen.map(([done]) => done).toSorted((a, b) => a - b));
+
+    for (const { batch, plan, problems } of networks) {
+      const shaped = inferShapesForBatch(tiny, batch);
+      for (const { problem, algorithm } of plannedProblems(shaped, gpu.limits)) {
+        expect(problems).toContain(problemKey(problem));
+        const found = verdict.problems[problemKey(problem)];
+        expect(found.preferred).toBe(algorithm.name);
+        expect(found.candidates.map((each) => each.algorithm).sort()).toEqual(
+          candidates(problem)
+            .map(({ name }) => name)
+            .sort(),
+        );
+      }
+      // The default plan is always in the running.
+      expect(verdict.plans[plan].variants[0]).toMatchObject({ tuned: false });
+    }
+    expect(readVerdict(JSON.parse(JSON.stringify(verdict)))).toEqual(verdict);
+    expect(choicesOf(verdict)).toEqual(choices);
+
+    // What came of it computes the same network, and the same bits each time.
+    const data = batchOf(3, seed);
+    const runs: Float32Array[] = [];
+    for (let time = 0; time < 2; time++) {
+      using session = await Session.create(tiny, weights, { ...options(), choices, batch: 3 });
+      const { prob } = await session.run({ data });
+      const { probability } = tolerancesOf(await session.plan(3));
+      expect(prob, `GOOGLENET_TEST_SEED=${seed}`).toBeAllclose(await referenceProb(weights, data), {
+        absolute: probability,
+      });
+      runs.push(prob.data, (await session.run({ data })).prob.data);
+    }
+    for (const run of runs) expect(run).toEqual(runs[0]);
+  });
+
+  test("is given up by its signal, with its reason", async () => {
+    const abort = new AbortController();
+    const onProgress = (done: number) => {
+      if (done === 2) abort.abort(new Error("enough"));
+    };
+    await expect(tune({ graph: tiny, weights }, { ...options(), onProgress, signal: abort.signal })).rejects.toThrow(
+      "enough",
+    );
+  });
+
+  describe("a candidate that is wrong", () => {
+    const notes: string[] = [];
+    const tuningGpu = (): TuningGpu => ({
+      device: gpu.device,
+      pipelines: gpu.pipelines,
+      limits: gpu.limits,
+      timing: { rounds: 1, turn: 1e5, hopeless: 1e6 },
+      note: (text) => notes.push(text),
+    });
+    const stem = () =>
+      plannedProblems(inferShapesForBatch(tiny, 2), gpu.limits).find(({ problem }) => problem.layer === "stem")!;
+    const spoilt = (algorithm: Algorithm, spoil: (launch: Launch) => Launch): Algorithm => ({
+      ...algorithm,
+      name: "spoilt",
+      launch: (problem) => algorithm.launch(problem).map(spoil),
+    });
+    const values = (change: (values: Launch["values"]) => Launch["values"]) => (launch: Launch) => ({
+      ...launch,
+      values: { ...launch.values, ...change(launch.values) },
+    });
+    const noBias = (launch: Launch): Launch => ({
+      ...launch,
+      bindings: launch.bindings.map((binding) =>
+        binding.kind === "parameter" && binding.parameter.layout === "bias_tiles"
+          ? { kind: "parameter", parameter: { layout: "zeros", elements: binding.parameter.elements } }
+          : binding,
+      ),
+    });
+
+    test.each<[string, (launch: Launch) => Launch, RegExp]>([
+      ["forgets the bias", noBias, /off by/],
+      ["forgets the ReLU", values(() => ({ relu: 0 })), /off by/],
+      ["leaves a part out", values(({ threadCount }) => ({ threadCount: threadCount >> 1 })), /off by/],
+      ["reads beside its input", values(({ inOffset }) => ({ inOffset: inOffset + 1 })), /off by/],
+      ["writes beside its output", values(({ outStride }) => ({ outStride: outStride + 1 })), /it writes where/],
+      ["does not compile", values(() => ({ TILE_COLUMNS: 0 })), /kernel conv_direct/],
+    ])("is left out with a note: it %s", async (_, spoil, why) => {
+      notes.length = 0;
+      const planned = stem();
+      const { algorithm } = planned;
+      expect(algorithm.name).toBe("conv_direct");
+      const verdict = await tuneProblem(tuningGpu(), planned, undefined, [algorithm, spoilt(algorithm, spoil)]);
+      expect(verdict.ranking).toEqual(["conv_direct"]);
+      expect(verdict.candidates[0].failure).toBeUndefined();
+      expect(verdict.candidates[1]).toMatchObject({ algorithm: "spoilt", microseconds: null });
+      expect(verdict.candidates[1].failure).toMatch(why);
+      expect(notes).toEqual([expect.stringMatching(/^stem \+ stem\/relu: spoilt is left out: /)]);
+    });
+  });
+});

@@ -1,0 +1,328 @@
+/**
+ * The page in a real browser. Running the network on SwiftShader takes some five seconds of a core, so each test that
+ * runs it looks at all that one run shows.
+ */
+
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { bundlePage } from "../../scripts/web/bundle.mjs";
+import { servePage } from "../../scripts/web/serve.ts";
+import { runReference } from "../../src/cpu/reference.ts";
+import { readNpy } from "../../src/formats/npy.ts";
+import { googLeNet } from "../../src/graph/googlenet.ts";
+import { inferShapesForBatch, subgraphFor } from "../../src/graph/graph.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
+import { preprocess } from "../../src/image/preprocess.ts";
+import { topK } from "../../src/labels/labels.ts";
+import { widestTolerances } from "../../src/verify/compare.ts";
+import { seededWeights } from "../../src/weights/seed.ts";
+import "../support/close.ts";
+import { describeBrowser, launchChromium, launchChromiumWithoutAdapter } from "../support/chromium.ts";
+import { freshSeed, uniform } from "../support/random.ts";
+
+const trained = process.env.GOOGLENET_WEIGHTS;
+const ROOT = path.resolve(import.meta.dirname, "../..");
+const SEEDED = { source: "seed:1", from: "option" } as const;
+
+/** Lets a test lose the worker's device, as a driver might. */
+const LOSING = `{
+  const request = GPUAdapter.prototype.requestDevice;
+  let device;
+  GPUAdapter.prototype.requestDevice = async function (...rest) { return (device = await request.apply(this, rest)); };
+  new BroadcastChannel("test").onmessage = () => device.destroy();
+}`;
+
+describeBrowser("the page", () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "googlenet page "));
+  const built = path.join(folder, "web");
+  let browser: Browser;
+  let bare: Browser;
+
+  beforeAll(async () => {
+    await bundlePage(ROOT, built);
+    const worker = readFileSync(path.join(built, "worker.js"));
+    writeFileSync(path.join(built, "worker.js"), LOSING);
+    appendFileSync(path.join(built, "worker.js"), worker);
+    browser = await launchChromium("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream");
+    bare = await launchChromiumWithoutAdapter("--host-resolver-rules=MAP googlenet.example 127.0.0.1");
+  });
+  afterAll(async () => {
+    await browser.close();
+    await bare.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** A page on a server of its own, opened, and the requests that it made. */
+  async function open(
+    choice: Parameters<typeof servePage>[0]["choice"],
+    options: BrowserContextOptions & { in?: Browser; as?: string; before?: (page: Page) => Promise<void> } = {},
+  ): Promise<{ page: Page; requests: string[] }> {
+    const site = await servePage({ folder: built, choice, port: 0, host: "localhost" });
+    const { in: where = browser, as = "localhost", before, ...settings } = options;
+    const context = await where.newContext({ viewport: { width: 1280, height: 900 }, ...settings });
+    onTestFinished(async () => {
+      await context.close();
+      await site[Symbol.asyncDispose]();
+    });
+    const page = await context.newPage();
+    const requests: string[] = [];
+    page.on("request", (request) => requests.push(request.url()));
+    const faults: string[] = [];
+    page.on("pageerror", (error) => faults.push(error.message));
+    onTestFinished(() => expect(faults).toEqual([]));
+    await before?.(page);
+    const origin = site.origin.replace("localhost", as);
+    await page.goto(`${origin}/`);
+    onTestFinished(() =>
+      expect(requests.filter((url) => !/^(blob|data):/.test(url) && !url.startsWith(origin))).toEqual([]),
+    );
+    return { page, requests };
+  }
+
+  test("labels a picture as the reference does, chosen while weights load; goes on after a loss; shows any blob", async () => {
+    const seed = freshSeed();
+    const { file, data } = await randomPicture(seed);
+    const { page } = await open(SEEDED);
+    // Nothing is loaded yet.
+    await page.locator("#picture-file").setInputFiles({ name: "noise.png", mimeType: "image/png", buffer: file });
+    await page.locator("#results[aria-busy=true]").waitFor();
+    await page.evaluate('new BroadcastChannel("test").postMessage("lose")');
+    await page.getByRole("alert").getByText("The GPU was lost").waitFor();
+    await page.locator("#results[aria-busy=false]").waitFor();
+    expect(await page.locator("#bars").isVisible(), "no invented labels").toBe(false);
+    // A layer may be chosen before there is anything to show of it: one of a head that labels nothing, and of that what
+    // fusion removes.
+    await page.locator('[data-blob="loss1/conv"]').click();
+    await page.locator("#linear").check();
+    const expected = reference(data, ["prob", "inception_3a/output", "loss1/conv.linear"]);
+    await page.getByRole("button", { name: "Go on" }).click();
+
+    await page.locator("#bars li").first().waitFor();
+    const shown = await Promise.all(
+      (await page.locator("#bars data").all()).map(async (share) => ({
+        class: Number(await share.getAttribute("data-class")),
+        probability: Number(await share.getAttribute("value")),
+      })),
+    );
+    const best = topK((await expected).prob.data, 5);
+    expect(
+      shown.map((each) => each.class),
+      `seed ${seed}`,
+    ).toEqual(best.map((each) => each.class));
+    for (const [index, { probability }] of shown.entries()) {
+      expect(Math.abs(probability - best[index].probability), `seed ${seed}`).toBeLessThanOrEqual(
+        widestTolerances.probability,
+      );
+    }
+    expect(await page.locator("#timing-text").innerText()).toMatch(/^[\d.]+ (m?s) (on the GPU|from submitting)/);
+    expect(await page.locator("#results-hint").innerText()).toContain("made up");
+    expect(await page.locator("[data-notice=lost]").count()).toBe(0);
+
+    await page.locator("#activations-body:not(.waiting)").waitFor();
+    expect(await page.locator("#activations-title").innerText()).toBe("loss1/conv");
+    expect(await page.locator("#scale-text").innerText()).toMatch(/^Smallest value of all maps -/);
+    await expectBlob(page, (await expected)["loss1/conv.linear"], 128);
+    await expectNarrow(page);
+
+    // By the keyboard alone, from the picture's button through the graph to a value.
+    await page.locator("#again").focus();
+    await page.keyboard.press("Tab");
+    expect(await focused(page)).toBe("loss1/conv: 1×1 convolution and ReLU, 128 maps of 4×4");
+    await page.keyboard.press("Home");
+    expect(await focused(page)).toMatch(/^data: /);
+    const path3a = [
+      "ArrowRight",
+      ...Array.from({ length: 6 }, () => "ArrowRight"),
+      "ArrowRight",
+      "ArrowDown",
+      "ArrowRight",
+    ];
+    for (const key of path3a) await page.keyboard.press(key);
+    expect(await focused(page)).toMatch(/^inception_3a\/(5x5|3x3): /);
+    await page.keyboard.press("ArrowRight");
+    expect(await focused(page)).toMatch(/^inception_3a\/output: /);
+    await page.keyboard.press("Enter");
+    await page.locator('[data-blob="inception_3a/output"][aria-pressed=true]').waitFor();
+    await page.locator("#activations-body:not(.waiting)").waitFor();
+    await expectBlob(page, (await expected)["inception_3a/output"], 256);
+    await page.keyboard.press("Tab");
+    for (let tabs = 0; tabs < 8 && !(await focused(page)).startsWith("Feature maps"); tabs++)
+      await page.keyboard.press("Tab");
+    await page.keyboard.press("End");
+    expect(await page.locator("#grid").getAttribute("aria-valuetext")).toMatch(/^Map 255 of 256, from /);
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Home");
+    await page.keyboard.press("ArrowDown");
+    const value = Number(await page.locator("#lens-text data").getAttribute("value"));
+    const blob = (await expected)["inception_3a/output"];
+    expect(Math.abs(value - blob.data[255 * 784 + 28])).toBeLessThanOrEqual(
+      widestTolerances.activation * largest(blob),
+    );
+  });
+
+  test.skipIf(trained === undefined)(
+    "keeps trained weights (GOOGLENET_WEIGHTS) in the browser's cache, and sees a clock in its own drawing",
+    async () => {
+      const { page, requests } = await open({ source: trained!, from: "environment" });
+      const loads = () => requests.filter((url) => url.endsWith("/weights")).length;
+      await page.locator("#weights-actions").waitFor();
+      expect(await page.locator("#status").innerText()).toContain("bvlc_googlenet, 28.0 MB, kept in this browser");
+      expect(loads()).toBe(1);
+      await page.locator("#bars li").first().waitFor();
+      expect(await page.locator("#bars .name").first().innerText()).toBe("analog clock");
+      expect(await page.locator("#announcement").innerText()).toMatch(/^analog clock, 9\d\.\d %$/);
+      // The first layer's maps came with the labels.
+      expect(await page.locator("#grid").getAttribute("aria-valuetext")).toMatch(/^Map 0 of 64, from 0 to \d/);
+      await page.reload();
+      await page.locator("#weights-actions").waitFor();
+      expect(loads(), "nothing more was loaded").toBe(1);
+
+      // A file that is no weights leaves these in use.
+      const junk = {
+        name: "junk.safetensors",
+        mimeType: "application/octet-stream",
+        buffer: Buffer.from("no weights"),
+      };
+      await page.locator("#weights-file").setInputFiles(junk);
+      await page.getByRole("alert").getByText("These weights can't be used").waitFor();
+      expect(await page.locator("#notices").innerText()).toMatch(/junk\.safetensors: .*; /);
+      expect(await page.locator("#status").innerText()).toContain("bvlc_googlenet");
+    },
+  );
+
+  test("without weights says where they come from, and refuses what is none; what is no picture, too", async () => {
+    const { page } = await open(null);
+    const notice = page.getByRole("alert").filter({ hasText: "The network has no weights yet" });
+    await notice.waitFor();
+    expect(await notice.getByRole("link", { name: "bvlc_googlenet.caffemodel" }).getAttribute("href")).toMatch(/^http/);
+    await page.locator("#weights-file").setInputFiles({
+      name: "cut.caffemodel",
+      mimeType: "application/octet-stream",
+      buffer: Buffer.from([0x0a, 0xff, 0xff, 0x03, 1, 2]),
+    });
+    await page.getByRole("alert").getByText("These weights can't be used").waitFor();
+    expect(await page.locator("#notices").innerText()).toMatch(/cut\.caffemodel: .*; /);
+
+    await page
+      .locator("#picture-file")
+      .setInputFiles({ name: "no.png", mimeType: "image/png", buffer: Buffer.from("no") });
+    await expect
+      .poll(() => page.locator("#picture-error").innerText())
+      .toBe("no.png: this browser cannot decode it; give a JPEG, PNG, WebP, GIF, AVIF or SVG");
+    await page.getByRole("button", { name: "Sample: Honeycomb" }).click();
+    await page.getByRole("img", { name: "The chosen picture: Honeycomb" }).waitFor();
+    expect(await page.locator("#picture-error").isVisible()).toBe(false);
+
+    // The camera, by the keyboard; this Chromium plays one.
+    await page.locator("#open-camera").focus();
+    await page.keyboard.press("Enter");
+    await page.locator("#camera-take:enabled").waitFor();
+    await page.keyboard.press("Enter");
+    await page.getByRole("img", { name: "The chosen picture: from the camera" }).waitFor();
+    expect(await page.locator("#camera").isVisible()).toBe(false);
+  });
+
+  test("takes what is dropped and what is pasted", async () => {
+    const { page } = await open(null, { in: bare });
+    const drawing =
+      "<svg xmlns='http://www.w3.org/2000/svg' width='64' height='48'><rect width='64' height='48' fill='teal'/></svg>";
+    const transfer = (name: string) =>
+      `(() => { const files = new DataTransfer(); files.items.add(new File([${JSON.stringify(drawing)}], ${JSON.stringify(name)}, { type: "image/svg+xml" })); return files; })()`;
+    await page.evaluate(
+      `document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: ${transfer("dropped.svg")}, bubbles: true, cancelable: true }))`,
+    );
+    await page.getByRole("img", { name: "The chosen picture: dropped.svg" }).waitFor();
+    await page.evaluate(
+      `document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: ${transfer("pasted.svg")}, bubbles: true }))`,
+    );
+    await page.getByRole("img", { name: "The chosen picture: pasted.svg" }).waitFor();
+  });
+
+  describe("where it cannot compute says what is missing and what to do:", () => {
+    test("no adapter", async () => {
+      const { page, requests } = await open(SEEDED, { in: bare });
+      await page.getByRole("alert").getByText("There is no GPU to compute on").waitFor();
+      expect(await page.locator("#notices").innerText()).toContain("turn on hardware acceleration");
+      expect(
+        requests.some((url) => url.endsWith("weights.json")),
+        "weights would be of no use",
+      ).toBe(false);
+      await expectNarrow(page);
+    });
+
+    test("no WebGPU at all", async () => {
+      const { page } = await open(SEEDED, {
+        in: bare,
+        before: async (fresh) => {
+          await fresh.addInitScript("delete Navigator.prototype.gpu");
+        },
+      });
+      await page.getByRole("alert").getByText("This browser has no WebGPU").waitFor();
+      // The camera is refused with a reason, too: this browser has none.
+      await page.locator("#open-camera").click();
+      await expect
+        .poll(() => page.locator("#camera-text").innerText())
+        .toMatch(/^(No camera was found|The camera was not allowed)/);
+    });
+
+    test("an address that is not secure", async () => {
+      const { page } = await open(SEEDED, { in: bare, as: "googlenet.example" });
+      await page.getByRole("alert").getByText("not secure enough for WebGPU").waitFor();
+      expect(await page.locator("#notices").innerText()).toMatch(/Open it as http:\/\/localhost:\d+ /);
+    });
+  });
+});
+
+/** Noise as a PNG, and as the network takes it. */
+async function randomPicture(seed: number): Promise<{ file: Buffer; data: Tensor }> {
+  const [width, height] = [97, 61];
+  const next = uniform(seed);
+  const pixels = Uint8Array.from({ length: width * height * 3 }, () => Math.floor(256 * next()));
+  const file = await sharp(pixels, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
+  const data = new Float32Array(3 * 224 * 224);
+  preprocess({ width, height, data: pixels }, "squash256", data);
+  return { file, data: { shape: [1, 3, 224, 224], data } };
+}
+
+/** Blobs by the reference, on the weights that the page is served. */
+async function reference(data: Tensor, blobs: readonly string[]): Promise<Record<string, Tensor>> {
+  const whole = googLeNet({ heads: "all" });
+  const { parameters } = inferShapesForBatch(whole, 1);
+  const shaped = inferShapesForBatch(subgraphFor(whole, blobs), 1);
+  const values = await runReference(shaped, seededWeights(parameters, 1), new Map([["data", data]]), { keep: blobs });
+  return Object.fromEntries(blobs.map((id) => [id, values.get(id)!]));
+}
+
+/** The page shows as many maps, and what it saves is the blob. */
+async function expectBlob(page: Page, expected: Tensor, count: number): Promise<void> {
+  expect(await page.locator("#activations-text").innerText()).toContain(`${count} maps of`);
+  expect(await page.locator("#grid").getAttribute("aria-valuemax")).toBe(String(count - 1));
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#save-blob").click()]);
+  const saved = readNpy(readFileSync(await download.path()), "saved");
+  expect(saved).toBeAllclose(expected, { relative: widestTolerances.activation });
+}
+
+/** Nothing but the drawing of the graph is wider than a telephone. */
+async function expectNarrow(page: Page): Promise<void> {
+  const size = page.viewportSize()!;
+  await page.setViewportSize({ width: 360, height: 740 });
+  await expect.poll(() => page.evaluate("document.documentElement.scrollWidth")).toBe(360);
+  await page.setViewportSize(size);
+}
+
+/** What a screen reader would call the element that has the focus. */
+async function focused(page: Page): Promise<string> {
+  return page.evaluate<string>(
+    "document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? ''",
+  );
+}
+
+function largest({ data }: Tensor): number {
+  return data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
