@@ -1,7 +1,7 @@
 #!/bin/sh
 # The whole of an evaluation from all of its shards. Shards that don't fit together, or that lack one, are refused.
 #
-#   merge-shards.sh N RESULTS [options of `googlenet evaluate --merge`...]
+#   merge-shards.sh N RESULTS [options of `googlenet evaluate --merge`, and for a page its folder and --html FILE...]
 #
 # Writes RESULTS/whole.json, what the command prints with --json, and prints the figures for people.
 set -eu

@@ -54,6 +54,10 @@ struct Layer {
 @group(0) @binding(3) var<storage, read_write> output: array<Element>;
 @group(0) @binding(4) var<uniform> layer: Layer;
 
+fn component(four: vec4f, i: u32) -> f32 {
+  return select(select(four.x, four.y, i == 1u), select(four.z, four.w, i == 3u), i > 1u);
+}
+
 @compute @workgroup_size(workgroupSize)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
@@ -156,7 +160,7 @@ fn main(
     let fourLeft = min(4u, channelsLeft - c);
     for (var i = 0u; i < fourLeft; i++) {
       for (var p = 0u; p < TILE_PIXELS; p++) {
-        let value = select(select(four[p].x, four[p].y, i == 1u), select(four[p].z, four[p].w, i == 3u), i > 1u);
+        let value = component(four[p], i);
         let pixel = firstPixel + p * pixelTiles;
         if (pixel < pixels) {
           output[outIndex + pixel] = Element(value);

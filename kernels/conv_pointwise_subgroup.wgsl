@@ -5,7 +5,9 @@
 // input   (N, inChannels, pixels), each image contiguous from inOffset + n · inStride
 // weight  packed into tiles of 32 output channels, [tile][inChannel][32]
 // bias    [tile][32]
-// output  (N, outChannels, pixels), from outOffset + n · outStride
+// output  (N, firstChannels, pixels), from outOffset + n · outStride
+// rest    (N, outChannels - firstChannels, pixels), from restOffset + n · restStride: the others, where convolutions of
+//         one input are computed as one
 //
 // One thread holds a tile of the product in registers: 32 output channels, four to a vector, by TILE_PIXELS pixels, which
 // lie pixelTiles apart. The workgroup's threads share their output channels, so that in whatever order the device deals
@@ -36,13 +38,21 @@ struct Layer {
   outStride: u32,
   pixels: u32,
   weightTiles: u32, // from the weights of an image to those of the next: 0 where all share them
+  firstChannels: u32,
+  restOffset: u32,
+  restStride: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<Element>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4<Element>>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4<Element>>;
-@group(0) @binding(3) var<storage, read_write> output: array<Element>;
-@group(0) @binding(4) var<uniform> layer: Layer;
+@group(0) @binding(3) var<storage, read_write> rest: array<Element>;
+@group(0) @binding(4) var<storage, read_write> output: array<Element>;
+@group(0) @binding(5) var<uniform> layer: Layer;
+
+fn component(four: vec4f, i: u32) -> f32 {
+  return select(select(four.x, four.y, i == 1u), select(four.z, four.w, i == 3u), i > 1u);
+}
 
 @compute @workgroup_size(workgroupSize)
 fn main(
@@ -120,8 +130,10 @@ fn main(
 
   // The loops over channels are not unrolled and pick their sums by comparison: a store for each output of the tile would
   // make the code, and its compilation, several times as long.
-  var outIndex = layer.outOffset + image * layer.outStride + tile * TILE_CHANNELS * layer.pixels;
-  let channelsLeft = min(TILE_CHANNELS, layer.outChannels - tile * TILE_CHANNELS);
+  let outStart = layer.outOffset + image * layer.outStride;
+  let restStart = layer.restOffset + image * layer.restStride;
+  let firstChannel = tile * TILE_CHANNELS;
+  let channelsLeft = min(TILE_CHANNELS, layer.outChannels - firstChannel);
   for (var c = 0u; c < channelsLeft; c += 4u) {
     let channelBias = vec4f(bias[tile * 8u + c / 4u]);
     var four: array<vec4f, TILE_PIXELS>;
@@ -135,16 +147,25 @@ fn main(
         four[p] = select(four[p], vec4f(0), four[p] < vec4f(0));
       }
     }
-    let fourLeft = min(4u, channelsLeft - c);
-    for (var i = 0u; i < fourLeft; i++) {
+    let left = min(4u, channelsLeft - c);
+    let leftOfFirst = clamp(i32(layer.firstChannels) - i32(firstChannel + c), 0, i32(left));
+    for (var i = 0u; i < u32(leftOfFirst); i++) {
+      let outIndex = outStart + (firstChannel + c + i) * layer.pixels;
       for (var p = 0u; p < TILE_PIXELS; p++) {
-        let value = select(select(four[p].x, four[p].y, i == 1u), select(four[p].z, four[p].w, i == 3u), i > 1u);
         let pixel = firstPixel + p * pixelTiles;
         if (pixel < layer.pixels) {
-          output[outIndex + pixel] = Element(value);
+          output[outIndex + pixel] = Element(component(four[p], i));
         }
       }
-      outIndex += layer.pixels;
+    }
+    for (var i = u32(leftOfFirst); i < left; i++) {
+      let restIndex = restStart + (firstChannel + c + i - layer.firstChannels) * layer.pixels;
+      for (var p = 0u; p < TILE_PIXELS; p++) {
+        let pixel = firstPixel + p * pixelTiles;
+        if (pixel < layer.pixels) {
+          rest[restIndex + pixel] = Element(component(four[p], i));
+        }
+      }
     }
   }
 }

@@ -14,7 +14,7 @@
 
 enable subgroups;
 
-alias Element = f32;
+alias Element = f32; // computed with in f32
 
 const TILE_IMAGES = 1u;
 

@@ -4,21 +4,22 @@
 // input   (N, channels, pixels), each image contiguous from inOffset + n · inStride
 // output  the same shape, from outOffset + n · outStride
 //
-// One thread computes TILE_CHANNELS channels of one pixel and loads every value they need once: neighbouring threads
-// take neighbouring pixels. Each sum is added up afresh; a running sum would carry rounding from channel to channel.
+// One thread computes tileChannels channels of one pixel in turn and loads every value they need once: neighbouring
+// threads take neighbouring pixels. Few channels make many threads, for devices that want them. Each sum is added up
+// afresh; a running sum would carry rounding from channel to channel.
 
 alias Element = f32; // computed with in f32: squares beyond 255² overflow f16, and activations reach 3500
 
-const TILE_CHANNELS = 8u;
 const SIZE = 5u;
 const BELOW = (SIZE - 1u) / 2u; // an even size reaches one further up
-const SPAN = TILE_CHANNELS + SIZE - 1u;
 
 override workgroupSize: u32 = 64u;
+override threeQuarters: bool; // whether beta is 3/4
 
 struct Layer {
   threadCount: u32,
   channels: u32,
+  tileChannels: u32,
   pixels: u32,
   inOffset: u32,
   inStride: u32,
@@ -36,7 +37,7 @@ struct Layer {
 // s^−layer.beta. The usual 3/4 by square roots, which drivers keep exact to a few units in the last place where their pow,
 // by way of log2 and exp2, may lose more.
 fn inversePower(s: f32) -> f32 {
-  if (layer.beta == 0.75) {
+  if (threeQuarters) {
     let root = sqrt(s);
     return 1 / (root * sqrt(root));
   }
@@ -53,28 +54,36 @@ fn main(
   if (thread >= layer.threadCount) {
     return;
   }
-  let channelTiles = (layer.channels + TILE_CHANNELS - 1u) / TILE_CHANNELS;
+  let channelTiles = (layer.channels + layer.tileChannels - 1u) / layer.tileChannels;
   let pixel = thread % layer.pixels;
-  let firstChannel = ((thread / layer.pixels) % channelTiles) * TILE_CHANNELS;
+  let firstChannel = ((thread / layer.pixels) % channelTiles) * layer.tileChannels;
   let image = thread / (layer.pixels * channelTiles);
 
+  // The values around the next channel; the last of them comes with it.
+  var values: array<f32, SIZE>;
   let inStart = layer.inOffset + image * layer.inStride + pixel;
-  var values: array<f32, SPAN>;
-  for (var s = 0u; s < SPAN; s++) {
-    let channel = i32(firstChannel + s) - i32(BELOW);
+  for (var s = 1u; s < SIZE; s++) {
+    let channel = i32(firstChannel + s) - i32(BELOW + 1u);
     if (channel >= 0 && channel < i32(layer.channels)) {
       values[s] = f32(input[inStart + u32(channel) * layer.pixels]);
     }
   }
   let outStart = layer.outOffset + image * layer.outStride + pixel;
-  for (var c = 0u; c < TILE_CHANNELS; c++) {
+  let end = min(firstChannel + layer.tileChannels, layer.channels);
+  for (var channel = firstChannel; channel < end; channel++) {
+    for (var s = 0u; s < SIZE - 1u; s++) {
+      values[s] = values[s + 1u];
+    }
+    let next = channel + SIZE - 1u - BELOW;
+    values[SIZE - 1u] = 0;
+    if (next < layer.channels) {
+      values[SIZE - 1u] = f32(input[inStart + next * layer.pixels]);
+    }
     var sum = 0f;
     for (var s = 0u; s < SIZE; s++) {
-      sum += values[c + s] * values[c + s];
+      sum += values[s] * values[s];
     }
-    if (firstChannel + c < layer.channels) {
-      let scale = layer.k + layer.alphaOverSize * sum;
-      output[outStart + (firstChannel + c) * layer.pixels] = Element(values[c + BELOW] * inversePower(scale));
-    }
+    let scale = layer.k + layer.alphaOverSize * sum;
+    output[outStart + channel * layer.pixels] = Element(values[BELOW] * inversePower(scale));
   }
 }

@@ -39,6 +39,48 @@ const COPIED = [
 /** @type {Trap[]} */
 const TRAPS = [
   {
+    name: "softmax of operator set 12 along one axis",
+    file: "src/formats/onnx/operators/arrays.ts",
+    find: "trailing: opset < 13, log",
+    plant: "trailing: opset < 12, log",
+    test: "test/formats/onnx/operators.test.ts",
+  },
+  {
+    name: "the odd pixel of SAME_LOWER behind",
+    file: "src/formats/onnx/operators/windows.ts",
+    find: 'automatic === "SAME_UPPER"',
+    plant: 'automatic !== "VALID"',
+    test: "test/formats/onnx/operators.test.ts",
+  },
+  {
+    name: "an ONNX attribute that nobody asked for overlooked",
+    file: "src/formats/onnx/layer.ts",
+    find: "this.attributes.close(this.opset);",
+    plant: "",
+    test: "test/formats/onnx/read.test.ts",
+  },
+  {
+    name: "a convolution's own bias lost where batch normalisation is folded in",
+    file: "src/graph/fold.ts",
+    find: "factor * (before?.[channel] ?? 0) + ",
+    plant: "",
+    test: "test/formats/caffe/net.test.ts",
+  },
+  {
+    name: "Caffe's batch normalisation without the factor of its moving averages",
+    file: "src/formats/caffe/layers.ts",
+    find: "const factor = gathered.data[0] === 0 ? 0 : 1 / gathered.data[0];",
+    plant: "const factor = 1;",
+    test: "test/formats/caffe/net.test.ts",
+  },
+  {
+    name: "data outside the model's folder read",
+    file: "src/node/external-files.ts",
+    find: "real !== resolve(root, location)",
+    plant: "false",
+    test: "test/node/model-file.test.ts",
+  },
+  {
     name: "floor for ceil: the pools' windows",
     file: "src/graph/ops/window.ts",
     find: "const count = Math.ceil(slack) + 1;",

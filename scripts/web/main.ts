@@ -1,5 +1,6 @@
 /** The command behind `npm run web`: builds the page and serves it until it is told to stop. */
 
+import path from "node:path";
 import { parseArgs } from "node:util";
 import { EngineError } from "../../src/errors.ts";
 import { errorLine, statusOf } from "../../src/cli/report.ts";
@@ -25,8 +26,16 @@ Example:
 
 const DEFAULT_PORT = 8020;
 
-/** @returns the exit status, once it was told to stop */
-export async function main(argv: readonly string[], root: string): Promise<number> {
+/**
+ * @param root the checkout
+ * @param folder where the page is built
+ * @returns the exit status, once it was told to stop
+ */
+export async function main(
+  argv: readonly string[],
+  root: string,
+  folder = path.join(root, "dist", "web"),
+): Promise<number> {
   try {
     const { port, host, weights, help } = readOptions(argv);
     if (help) {
@@ -36,10 +45,11 @@ export async function main(argv: readonly string[], root: string): Promise<numbe
     const choice = await findWeights(weights);
     // Before anything is built: a wrong seed is a wrong command line.
     if (choice && isSeedSource(choice.source)) parseSeed(choice.source);
-    const folder = `${root}dist/web`;
     const files = await bundlePage(root, folder);
     const kilobytes = (of: "bytes" | "gzipBytes") => Math.round(files.reduce((sum, file) => sum + file[of], 0) / 1000);
-    console.error(`built dist/web: ${kilobytes("bytes")} kB, ${kilobytes("gzipBytes")} kB compressed`);
+    console.error(
+      `built ${path.relative(process.cwd(), folder)}: ${kilobytes("bytes")} kB, ${kilobytes("gzipBytes")} kB compressed`,
+    );
     console.error(
       choice ? `weights: ${choice.source}` : "weights: none; the page asks for a file (get one with: weights fetch)",
     );
@@ -78,7 +88,7 @@ function readOptions(argv: readonly string[]): Options {
     return { port: readPort(port), host, weights, help };
   } catch (error) {
     if (error instanceof EngineError) throw error;
-    const [problem] = (error instanceof Error ? error.message : String(error)).split(/[.\n]/);
+    const [problem] = (error instanceof Error ? error.message : String(error)).split(/\. |\.?\n/);
     throw new EngineError("usage", "command line", problem, "--help shows what there is", { cause: error });
   }
 }

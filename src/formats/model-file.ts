@@ -5,6 +5,7 @@ import type { GraphInput, ValueId } from "../graph/graph.ts";
 import type { Model } from "../graph/model.ts";
 import { formatShape, type Shape } from "../graph/tensor.ts";
 
+/** What a file's model is bound to, and what it is to give. */
 export interface ModelOptions {
   /**
    * What the open extents of the inputs are, by their names, `{ height: 224 }`; one without a name goes by its input
@@ -36,17 +37,21 @@ export interface ModelFile {
  * @throws EngineError "array" for a shape that doesn't fit, or that contradicts another
  */
 export function extentsOf(inputs: readonly GraphInput[], shapes: ReadonlyMap<ValueId, Shape>): Record<string, number> {
-  const extents: Record<string, number> = {};
+  const extents = new Map<string, number>();
   for (const { name, shape: wanted } of inputs) {
     const shape = shapes.get(name) ?? [];
+    const bind = (open: string, extent: number): number => {
+      if (!extents.has(open)) extents.set(open, extent);
+      return extents.get(open)!;
+    };
     const fits =
       shape.length === wanted.length &&
       shape.every((extent, axis) => {
         const expected = wanted[axis];
-        return extent >= 1 && extent === (typeof expected === "number" ? expected : (extents[expected] ??= extent));
+        return extent >= 1 && extent === (typeof expected === "number" ? expected : bind(expected, extent));
       });
     if (!fits) {
-      const bound = wanted.map((extent) => (typeof extent === "string" ? (extents[extent] ?? extent) : extent));
+      const bound = wanted.map((extent) => (typeof extent === "string" ? (extents.get(extent) ?? extent) : extent));
       throw new EngineError(
         "array",
         `input "${name}"`,
@@ -56,7 +61,7 @@ export function extentsOf(inputs: readonly GraphInput[], shapes: ReadonlyMap<Val
       );
     }
   }
-  return extents;
+  return Object.fromEntries(extents);
 }
 
 /**

@@ -221,8 +221,9 @@ class Parser {
     if (kind === "word") return { kind, text };
     let joined = text;
     // Texts side by side are one.
-    for (; this.next.kind === "string"; this.advance()) {
+    while (this.next.kind === "string") {
       joined += this.next.text;
+      this.advance();
       if (joined.length > MAX_NAME) this.wrong(`a text has more than ${MAX_NAME} characters`);
     }
     return { kind, text: joined };

@@ -105,12 +105,17 @@ function isSwallowed({ op, inputShapes, outputShape }: ShapedNode): boolean {
 /**
  * Makes convolutions of one input with the same window into one, which reads the input once. The first writes to its
  * own place, as part of a concat if need be; the others, which convolutions alone read, side by side to another.
+ *
+ * @param mergeable - those that the device has a kernel for that writes to two places
  */
-export function mergeConvolutions(nodes: readonly FusedNode[]): FusedNode[] {
+export function mergeConvolutions(
+  nodes: readonly FusedNode[],
+  mergeable: (conv: Conv) => boolean = () => true,
+): FusedNode[] {
   const families = new Map<string, FusedNode[]>();
   for (const each of nodes) {
     const { op, inputs } = each.node;
-    if (op.type !== "conv" || op.groups > 1) continue;
+    if (op.type !== "conv" || op.groups > 1 || !mergeable(op)) continue;
     const key = JSON.stringify([inputs, each.relu, each.pool, { ...op, outChannels: 0 }]);
     families.set(key, [...(families.get(key) ?? []), each]);
   }

@@ -203,6 +203,15 @@ export const inputWeightBiasOutput = [
   { name: "output", access: "read_write" },
 ] as const;
 
+/** The same of a kernel that may write to two places. */
+export const inputWeightBiasRestOutput = [
+  { name: "input", access: "read_write" },
+  { name: "weight", access: "read" },
+  { name: "bias", access: "read" },
+  { name: "rest", access: "read_write" },
+  { name: "output", access: "read_write" },
+] as const;
+
 /** The tile size among `sizes` (largest first) that covers `extent` with the least waste. */
 export function bestTile(extent: number, sizes: readonly number[]): number {
   const covered = (size: number) => Math.ceil(extent / size) * size;

@@ -10,8 +10,9 @@ import { type FusedNode, fuseNodes, mergeConvolutions, outputsOf, plainNode, swa
 import { imageValues } from "./images.ts";
 import { type Algorithm, elementsOf, type Launch, parameterFor, type Problem } from "./kernel.ts";
 import { constantParameter } from "./kernels/constant.ts";
+import { isPointwise } from "./kernels/conv_pointwise.ts";
 import { someTileFits } from "./kernels/gemm.ts";
-import { hasWideSubgroups } from "./kernels/subgroups.ts";
+import { broadcastPreference, hasWideSubgroups } from "./kernels/subgroups.ts";
 import { largestBuffer, type PlanLimits } from "./limits.ts";
 import {
   type Binding,
@@ -46,7 +47,7 @@ export interface PlanOptions {
   /**
    * Whether convolutions of one input with the same window are computed as one, and small max poolings with the 1×1
    * convolution behind them, where the device has a kernel for it: fewer dispatches, which wide GPUs are expected to
-   * gain from, so there it is the default. Not without `fuse`.
+   * gain from, so there it is the default; on narrow subgroups, 1×1 convolutions of one input alone. Not without `fuse`.
    */
   readonly merge?: boolean;
   /**
@@ -180,10 +181,9 @@ function arrange(shaped: ShapedGraph, limits: PlanLimits, options: PlanOptions) 
   if (choices !== undefined) checkChoices(choices);
   const chosen = planChoiceFor(shaped, precision, choices);
   const workspace = options.workspace ?? chosen.workspace ?? true;
-  const merge = options.merge ?? chosen.merge ?? hasWideSubgroups(limits);
+  const merge = options.merge ?? chosen.merge ?? (broadcastPreference(limits) > 0 || hasWideSubgroups(limits));
   const fused = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
-  const nodes =
-    fuse && merge && someTileFits(limits) ? mergeConvolutions(swallowPools(fused, shaped.graph.outputs)) : fused;
+  const nodes = fuse && merge ? mergeNodes(fused, shaped.graph.outputs, limits) : fused;
   const { views, memories: values } = placeInMemories(shaped, nodes, fuse, precision);
   const allowance = { tolerance, workspace: workspace !== false, choices };
   const choose: Chooser = (problem) => chooseAlgorithm(problem, allowance);
@@ -201,6 +201,16 @@ function checkPrecision(precision: Precision = "f32", { float16 = false }: PlanL
     const remedy = "compute in f32, or use another adapter";
     throw new EngineError("adapter", "precision f16", 'the adapter has no float16 (the feature "shader-f16")', remedy);
   }
+}
+
+/** What becomes one where it is wanted: as much as the device's fastest kernels can. */
+function mergeNodes(
+  fused: readonly FusedNode[],
+  outputs: readonly ValueId[],
+  limits: PlanLimits,
+): readonly FusedNode[] {
+  if (broadcastPreference(limits) > 0) return mergeConvolutions(fused, isPointwise);
+  return someTileFits(limits) ? mergeConvolutions(swallowPools(fused, outputs)) : fused;
 }
 
 /** Picks a problem's algorithm, if there is one. */

@@ -3,6 +3,7 @@
  * planned best as a whole. What is not right is never timed.
  */
 
+import { EngineError } from "../errors.ts";
 import { inferShapesForBatch, type ShapedGraph } from "../graph/graph.ts";
 import type { Model } from "../graph/model.ts";
 import { type Choices, planKey, problemKey } from "../plan/choices.ts";
@@ -11,6 +12,7 @@ import type { PlanLimits } from "../plan/limits.ts";
 import { largestBatch, plannedProblems, type PlanOptions, splitBatch } from "../plan/planner.ts";
 import { limitsOf } from "../webgpu/device.ts";
 import type { KernelSource } from "../webgpu/kernel_source.ts";
+import { checkDevice, checkKernels, checkLimits, checkOptions } from "../webgpu/options.ts";
 import { ParameterBuffers } from "../webgpu/parameters.ts";
 import { PipelineCache } from "../webgpu/pipelines.ts";
 import type { TuningGpu } from "./gpu.ts";
@@ -72,6 +74,7 @@ const turns = { stamped: 5e6, clocked: 3e7 };
  * ```
  */
 export async function tune({ graph, weights }: Model, options: TuneOptions): Promise<Tuning> {
+  checkTuneOptions(options);
   const { device, kernels, limits = limitsOf(device), batches = [1], rounds = usualRounds } = options;
   const { onProgress, signal, ...rest } = options;
   const plan = planOptions(rest);
@@ -130,6 +133,19 @@ export async function tune({ graph, weights }: Model, options: TuneOptions): Pro
   onProgress?.(total, total, "");
   const verdict = { problems, plans };
   return { choices: choicesOf(verdict), verdict, notes, networks };
+}
+
+/** @throws EngineError "usage" */
+function checkTuneOptions(options: TuneOptions): void {
+  checkOptions(options, { onProgress: "callback", rounds: "count", signal: "signal", tolerance: "fraction" });
+  checkDevice(options.device, "give a GPUDevice");
+  checkKernels(options.kernels);
+  checkLimits(options.limits);
+  const { batches = [1] } = options;
+  if (!Array.isArray(batches) || batches.length === 0) {
+    throw new EngineError("usage", "option batches", "they are no list of batch sizes", "give some, [1, 8] say");
+  }
+  for (const batch of batches as unknown[]) checkOptions({ batch }, { batch: "count" });
 }
 
 /** What of the options is about planning. */

@@ -15,7 +15,7 @@ import { mapsOf } from "./map-layout.ts";
 import { hideNotice, showNotice } from "./notices.ts";
 import { decodePicture, listenForFiles } from "./picture-input.ts";
 import { showPreview } from "./preview.ts";
-import type { Blob, Message, News, Ready, WithoutWeights } from "./protocol.ts";
+import { type Blob, faultOf, type Message, type News, type Ready, type WithoutWeights } from "./protocol.ts";
 import { showResults, showWaiting } from "./results.ts";
 import { endProgress, showProgress, showReady } from "./status-line.ts";
 import { messageOf } from "./values.ts";
@@ -32,6 +32,8 @@ export class App {
   private readonly maps = new FeatureMaps();
   private client: EngineClient | undefined;
   private ready: Ready | undefined;
+  /** Whether this browser may turn out to have what it takes. */
+  private able = true;
   /** The picture that is labelled as soon as that can be. */
   private waiting: ImageBitmap | undefined;
   private labelling = false;
@@ -56,15 +58,24 @@ export class App {
     byId("save-blob").addEventListener("click", () => this.saveBlob());
     this.chooseLayer(this.layer);
     const missing = whyNoWebGpu(globalThis);
+    // Something to look at while nobody has chosen anything.
+    void this.takeFirstSample();
     if (missing) {
-      endProgress("No picture can be labelled here.");
-      showNotice({ name: "webgpu", title: missing.title, text: [missing.text] });
+      this.giveUp(missing.title, missing.text);
       return;
     }
     this.client = this.openWorker();
-    void this.load((client) => client.ask("start", undefined));
-    // Something to look at while nobody has chosen anything.
-    void this.takeFirstSample();
+    void this.load(this.begin);
+  }
+
+  private readonly begin = (client: EngineClient) => client.ask("start", undefined);
+
+  /** Says why nothing can be labelled here. */
+  private giveUp(title: string, text: string): void {
+    this.able = false;
+    endProgress("No picture can be labelled here.");
+    byId("results-hint").textContent = "Nothing can be labelled without WebGPU; see above.";
+    showNotice({ name: "webgpu", title, text: [text] });
   }
 
   private openWorker(): EngineClient {
@@ -85,8 +96,8 @@ export class App {
     showNotice({
       name: "lost",
       title: "The GPU was lost",
-      text: [`The browser or the driver took it away (${news.why}). The weights are still here, so it can go on.`],
-      actions: [{ label: "Go on", act: () => void this.label() }],
+      text: [`The browser or the driver took it away (${news.why}). It can be opened again.`],
+      actions: [{ label: "Go on", act: () => void (this.ready ? this.label() : this.load(this.begin)) }],
     });
   }
 
@@ -94,6 +105,7 @@ export class App {
   private async load(ask: (client: EngineClient) => Promise<Ready | WithoutWeights>): Promise<void> {
     if (!this.client) return;
     hideNotice("weights");
+    hideNotice("lost");
     try {
       const state = await ask(this.client);
       if (state.state === "without weights") {
@@ -113,12 +125,14 @@ export class App {
   }
 
   private failToLoad(error: unknown): void {
-    if (this.ready) showReady(this.ready);
-    else endProgress("No picture can be labelled yet.");
     if (error instanceof EngineError && error.code === "adapter") {
-      showNotice({ name: "webgpu", title: "There is no GPU to compute on", text: [error.message] });
+      this.giveUp("There is no GPU to compute on", sentencesOf(error));
       return;
     }
+    if (this.ready) showReady(this.ready);
+    else endProgress("No picture can be labelled yet.");
+    // A loss has a notice of its own.
+    if (isLoss(error)) return;
     showNotice({
       name: "weights",
       title: "These weights can't be used",
@@ -191,7 +205,7 @@ export class App {
     this.waiting?.close();
     this.waiting = picture;
     if (this.ready) void this.label();
-    else byId("results-hint").textContent = `${name} is labelled as soon as the weights are here.`;
+    else if (this.able) byId("results-hint").textContent = `${name} is labelled as soon as the weights are here.`;
   }
 
   /** Labels the picture that waits, or the last one again, and then any that came meanwhile. */
@@ -200,6 +214,8 @@ export class App {
     if (!client || !this.ready || this.labelling) return;
     this.labelling = true;
     showWaiting(true);
+    const hint = byId("results-hint");
+    hint.textContent = "Looking at the picture …";
     let shown = false;
     try {
       do {
@@ -219,6 +235,7 @@ export class App {
         }
       } while (this.waiting);
     } catch (error) {
+      hint.textContent = "Nothing came out of it.";
       // A loss has a notice of its own.
       if (!isLoss(error)) showError(messageOf(error));
     } finally {
@@ -278,6 +295,12 @@ export class App {
 
 function describe({ description, shape }: LayerBox): string {
   return `${description[0].toUpperCase()}${description.slice(1)}: ${mapCount(mapsOf([1, ...shape]))}.`;
+}
+
+/** An error as people write: what is wrong, what to do. */
+function sentencesOf(error: EngineError): string {
+  const { problem, remedy } = faultOf(error);
+  return [problem, remedy].map((words) => `${words[0].toUpperCase()}${words.slice(1)}.`).join(" ");
 }
 
 function showError(message: string): void {

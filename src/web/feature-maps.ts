@@ -14,8 +14,8 @@ import { firstNameOf } from "./results.ts";
 
 /** Pixels up to which the grid grows before its tiles stop growing. */
 const HIGHEST = 620;
-/** The side of the map beside the grid, in pixels, at most. */
-const LENS_SIDE = 260;
+/** The side of the map beside the grid, or below it, in pixels, at most. */
+const LENS_SIDES = { beside: 260, below: 120 } as const;
 /** Classes of the network: blobs of as many values are about them. */
 const CLASSES = 1000;
 
@@ -38,6 +38,7 @@ export class FeatureMaps {
   private layout: MapLayout | undefined;
   private scale: ColorScale | undefined;
   private perMap = true;
+  private lensSide: number = LENS_SIDES.beside;
   private lensLayout: MapLayout | undefined;
   private place: MapPlace = { map: 0, row: 0, column: 0 };
 
@@ -87,9 +88,15 @@ export class FeatureMaps {
     const view = byId("map-view");
     const lensWidth = byId("lens").getBoundingClientRect().width;
     const beside = getComputedStyle(view).flexDirection === "row";
+    this.lensSide = beside ? LENS_SIDES.beside : LENS_SIDES.below;
     const room = Math.floor(view.clientWidth - (beside ? lensWidth + 24 : 0));
     this.layout = layoutMaps(maps, Math.max(room, 1), HIGHEST);
     paintMaps(this.gridCanvas, this.layout, blob.data, (map) => this.scaleOf(map));
+    const { gridWidth, gridHeight, zoom } = this.layout;
+    this.gridCanvas.style.width = `${gridWidth * zoom}px`;
+    this.gridCanvas.style.height = `${gridHeight * zoom}px`;
+    // Whole pixels stay sharp; what is shown smaller is averaged.
+    this.gridCanvas.style.imageRendering = zoom < 1 ? "auto" : "pixelated";
     const from = byId("scale-from");
     const to = byId("scale-to");
     paintScale(byId("scale-bar", HTMLCanvasElement), scale);
@@ -113,15 +120,17 @@ export class FeatureMaps {
     const { map, row, column } = place;
     const { height, width } = layout;
     const { x, y } = cornerOf(layout, map);
-    setBox(this.gridCursor, x, y, width * layout.scale, height * layout.scale);
+    const shown = layout.scale * layout.zoom;
+    setBox(this.gridCursor, x * layout.zoom, y * layout.zoom, width * shown, height * shown);
     const one = { count: 1, height, width };
-    const lensScale = Math.max(1, Math.floor(LENS_SIDE / Math.max(height, width)));
+    const lensScale = Math.max(1, Math.floor(this.lensSide / Math.max(height, width)));
     this.lensLayout = {
       ...one,
       columns: 1,
       rows: 1,
       scale: lensScale,
       gap: 0,
+      zoom: 1,
       gridWidth: width * lensScale,
       gridHeight: height * lensScale,
     };

@@ -42,8 +42,8 @@ export class Gpu {
       throw new EngineError(
         "adapter",
         "WebGPU",
-        "this browser has it, but finds no GPU that it would use",
-        "turn on hardware acceleration in the browser's settings, update the graphics driver, or try another browser",
+        "this browser has WebGPU, but finds no GPU that it would use",
+        "turn on hardware acceleration in the browser's settings, update the graphics driver, or try another browser; Chrome on Linux may want chrome://flags/#enable-unsafe-webgpu",
       );
     }
     this.name = adapterName(adapter);

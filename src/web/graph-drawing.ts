@@ -101,7 +101,7 @@ export class GraphDrawing {
 
   private drawBox(box: LayerBox): SVGGElement {
     const [x, y] = [this.x(box.column), this.y(box.lane)];
-    const name = `${box.id}: ${box.description}, ${mapCount(mapsOf([1, ...box.shape]))}`;
+    const name = nameOf(box);
     const button = draw(
       "g",
       {
@@ -177,6 +177,12 @@ export class GraphDrawing {
   private y(lane: number): number {
     return MARGIN.top + BOX.height / 2 + (lane - this.layout.top) * PITCH.y;
   }
+}
+
+/** What a layer is called to those who hear it. It has what is written on the layer in it, so that it can be spoken to. */
+function nameOf({ id, label, description, shape }: LayerBox): string {
+  const written = `${id} ${description}`.split(/[ /]/).includes(label) ? "" : `${label}, `;
+  return `${id}: ${written}${description}, ${mapCount(mapsOf([1, ...shape]))}`;
 }
 
 /** The colours of the layers, in words. */

@@ -16,6 +16,8 @@ export interface MapLayout extends MapStack {
   readonly scale: number;
   /** Pixels between maps. */
   readonly gap: number;
+  /** How large a pixel is shown: 1, or less where not even one a value has room. */
+  readonly zoom: number;
   /** Of the whole grid, in pixels. */
   readonly gridWidth: number;
   readonly gridHeight: number;
@@ -37,29 +39,40 @@ export function mapsOf(shape: Shape): MapStack {
   return { count, height, width: elementCount(rest) };
 }
 
-/** The largest tiles with which the grid is as wide as there is room, and not higher than asked, if that can be. */
+/** The grid may be this much higher than asked before its maps are shown smaller than a pixel a value. */
+const TOLERATED = 1.5;
+const ZOOMS = [1, 1 / 2, 1 / 4];
+
+/**
+ * The largest tiles with which the grid is as wide as there is room, and not higher than asked, if that can be.
+ *
+ * @param room the width of the place that it is shown in, in pixels
+ */
 export function layoutMaps(maps: MapStack, room: number, highest: number): MapLayout {
-  const { count, height, width } = maps;
-  const at = (scale: number): MapLayout => {
-    const gap = width * scale < 12 ? 1 : 2;
-    const columns = Math.min(count, Math.max(1, Math.floor((room + gap) / (width * scale + gap))));
-    const rows = Math.ceil(count / columns);
-    const gridWidth = columns * (width * scale + gap) - gap;
-    const gridHeight = rows * (height * scale + gap) - gap;
-    return { ...maps, columns, rows, scale, gap, gridWidth, gridHeight };
-  };
-  let best = at(1);
-  for (let scale = 2; Math.max(height, width) * scale <= LARGEST_SIDE; scale++) {
-    const larger = at(scale);
+  let best = layoutAt(maps, room, 1, 1);
+  for (let scale = 2; Math.max(maps.height, maps.width) * scale <= LARGEST_SIDE; scale++) {
+    const larger = layoutAt(maps, room, scale, 1);
     if (larger.gridHeight > highest || larger.gridWidth > room) break;
     best = larger;
   }
-  return best;
+  const zooms = ZOOMS.map((zoom) => (zoom === 1 ? best : layoutAt(maps, room, 1, zoom)));
+  return zooms.find(({ gridHeight, zoom }) => gridHeight * zoom <= highest * TOLERATED) ?? zooms.at(-1)!;
 }
 
-/** The value under a point of the grid; undefined between maps and behind the last. */
-export function placeAt(layout: MapLayout, x: number, y: number): MapPlace | undefined {
-  const { count, height, width, columns, scale, gap, gridWidth, gridHeight } = layout;
+function layoutAt(maps: MapStack, room: number, scale: number, zoom: number): MapLayout {
+  const { count, height, width } = maps;
+  const gap = width * scale < 12 ? 1 : 2 / zoom;
+  const columns = Math.min(count, Math.max(1, Math.floor((room / zoom + gap) / (width * scale + gap))));
+  const rows = Math.ceil(count / columns);
+  const gridWidth = columns * (width * scale + gap) - gap;
+  const gridHeight = rows * (height * scale + gap) - gap;
+  return { ...maps, columns, rows, scale, gap, zoom, gridWidth, gridHeight };
+}
+
+/** The value under a point of the grid as it is shown; undefined between maps and behind the last. */
+export function placeAt(layout: MapLayout, shownX: number, shownY: number): MapPlace | undefined {
+  const { count, height, width, columns, scale, gap, zoom, gridWidth, gridHeight } = layout;
+  const [x, y] = [shownX / zoom, shownY / zoom];
   if (!(x >= 0 && y >= 0 && x < gridWidth && y < gridHeight)) return undefined;
   const [pitchX, pitchY] = [width * scale + gap, height * scale + gap];
   const [tileX, tileY] = [Math.floor(x / pitchX), Math.floor(y / pitchY)];

@@ -11,6 +11,7 @@ const kinds = {
   count: [(value: unknown) => Number.isSafeInteger(value) && Number(value) >= 1, "give a whole number from 1"],
   fraction: [(value: unknown) => typeof value === "number" && value >= 0 && value < 1, "give a number from 0 to 1"],
   signal: [isSignal, "give an AbortSignal"],
+  workspace: [isWorkspace, "give true, false or a whole number of bytes"],
 } as const satisfies Record<string, readonly [(value: unknown) => boolean, string]>;
 
 export type OptionKind = keyof typeof kinds;
@@ -54,6 +55,10 @@ export function checkLimits(limits: unknown): void {
 export function checkDevice(device: unknown, remedy: string): asserts device is GPUDevice {
   if (typeof (Object(device) as Partial<GPUDevice>).createComputePipelineAsync === "function") return;
   throw new EngineError("usage", "option device", `it is ${describe(device)}`, remedy);
+}
+
+function isWorkspace(value: unknown): boolean {
+  return typeof value === "boolean" || (Number.isSafeInteger(value) && Number(value) >= 0);
 }
 
 /** Of whatever global scope. */

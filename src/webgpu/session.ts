@@ -116,7 +116,7 @@ export class Session implements Disposable {
       ownsDevice: "boolean",
       signal: "signal",
       tolerance: "fraction",
-      workspace: "boolean",
+      workspace: "workspace",
     });
     checkKernels(options.kernels);
     checkLimits(options.limits);

@@ -10,7 +10,8 @@ import { readCaffeNet } from "../../src/formats/caffe/net.ts";
 import { readCaffemodel } from "../../src/formats/caffemodel.ts";
 import { writeCaffemodel } from "../../src/formats/caffemodel-write.ts";
 import { readNpy, writeNpy } from "../../src/formats/npy.ts";
-import { encodeModel } from "../../src/formats/onnx/encode.ts";
+import { type AttributeValue, encodeModel, type ModelSource } from "../../src/formats/onnx/encode.ts";
+import { operators } from "../../src/formats/onnx/operators.ts";
 import { readOnnx } from "../../src/formats/onnx/read.ts";
 import { readSafetensors, writeSafetensors } from "../../src/formats/safetensors.ts";
 import { inferShapesForBatch } from "../../src/graph/graph.ts";
@@ -24,10 +25,31 @@ import { arbitraryMutant, expectRefusal, readsOrRefuses } from "./mutants.ts";
 
 interface Format {
   readonly name: string;
+  /** Beside bytes that are damaged. */
+  readonly mutants?: fc.Arbitrary<Uint8Array>;
   readonly sound: readonly Uint8Array[];
   /** Whether the file was read; throws where a damaged one does harm. */
   readonly check: (bytes: Uint8Array) => Promise<boolean>;
 }
+
+const attributeNames = [
+  ...["alpha", "auto_pad", "axes", "axis", "beta", "broadcast", "ceil_mode", "count_include_pad", "dilations", "ends"],
+  ...[
+    "epsilon",
+    "group",
+    "keepdims",
+    "kernel_shape",
+    "mode",
+    "pads",
+    "perm",
+    "shape",
+    "size",
+    "starts",
+    "strides",
+    "to",
+  ],
+  ...["transA", "transB", "value", "value_ints", "allowzero", "noop_with_empty_axes", "min", "max", "start", "end"],
+];
 
 /** Well under a second; more for a machine that is busy. */
 const patience = 3000;
@@ -41,8 +63,8 @@ const tensors = new Map([
   ["fc.weight", draw(1, 2)],
 ]);
 
-const models = [
-  encodeModel({
+const sources: readonly ModelSource[] = [
+  {
     name: "net",
     irVersion: 8,
     opset: 13,
@@ -74,8 +96,38 @@ const models = [
     ],
     inputs: [["x", ["batch", 1, 6, 6]]],
     outputs: [["y", ["batch", 3]]],
-  }),
-  encodeModel({
+  },
+  {
+    name: "arrays",
+    irVersion: 8,
+    opset: 12,
+    nodes: [
+      { type: "Pad", inputs: ["x", "pads", "v"], output: "p", attributes: { mode: "constant" } },
+      { type: "Slice", inputs: ["p", "zero", "two", "one"], output: "s" },
+      { type: "Transpose", inputs: ["s"], output: "t", attributes: { perm: [0, 2, 1] } },
+      { type: "Gather", inputs: ["t", "two"], output: "g", attributes: { axis: 1 } },
+      { type: "Mul", inputs: ["g", "t"], output: "m" },
+      { type: "ReduceMean", inputs: ["m"], output: "r", attributes: { axes: [1], keepdims: 1 } },
+      { type: "Sub", inputs: ["m", "r"], output: "d" },
+      { type: "Clip", inputs: ["d", "v"], output: "c" },
+      { type: "MaxPool", inputs: ["d"], output: "l", attributes: { kernel_shape: [2], strides: [1], ceil_mode: 1 } },
+      { type: "Concat", inputs: ["c", "l"], output: "j", attributes: { axis: 2 } },
+      { type: "Softmax", inputs: ["j"], output: "y", attributes: { axis: 1 } },
+    ],
+    initializers: [
+      ["pads", [0, 1, 0, 0, 0, 2]],
+      ["v", { shape: [], data: Float32Array.of(-0.25) }],
+      ["zero", [0]],
+      ["one", [1]],
+      ["two", [2]],
+    ],
+    inputs: [["x", ["batch", 3, 5]]],
+    outputs: [
+      ["y", null],
+      ["d", null],
+    ],
+  },
+  {
     name: "old",
     irVersion: 3,
     opset: 6,
@@ -94,8 +146,60 @@ const models = [
       ["b", [2]],
     ],
     outputs: [["z", null]],
-  }),
+  },
 ];
+
+/** Null three times out of four. */
+function sometimes<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> {
+  return fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary });
+}
+
+/** Files whose protobuf is sound and whose words are not: other ops, operator sets, attributes, operands. */
+export const reworded: fc.Arbitrary<Uint8Array> = fc.constantFrom(...sources).chain((sound) => {
+  const names = [
+    ...sound.nodes.map(({ output }) => output),
+    ...[...sound.initializers].map(([name]) => name),
+    "x",
+    "",
+    "?",
+  ];
+  const number = fc.oneof(fc.integer({ min: -3, max: 9 }), fc.constantFrom(2 ** 31, -(2 ** 53 - 1), 2 ** 53 - 1, 1000));
+  const value: fc.Arbitrary<AttributeValue> = fc.oneof(
+    number,
+    fc.array(number, { maxLength: 6 }),
+    fc.float().map((float) => ({ float })),
+    fc.constantFrom("SAME_UPPER", "SAME_LOWER", "VALID", "constant", "edge", "reflect", "FLOAT", "?"),
+  );
+  const shape = fc.array(fc.constantFrom<number | string>(0, 1, 2, 3, 5, 6, "batch", "", "other", -1), {
+    maxLength: 5,
+  });
+  const edit = fc.record({
+    node: fc.nat(sound.nodes.length - 1),
+    type: sometimes(fc.constantFrom(...operators.keys())),
+    inputs: sometimes(fc.array(fc.constantFrom(...names), { maxLength: 5 })),
+    attribute: sometimes(fc.tuple(fc.constantFrom(...attributeNames), fc.option(value))),
+  });
+  return fc
+    .tuple(fc.array(edit, { minLength: 1, maxLength: 3 }), sometimes(fc.integer({ min: 1, max: 26 })), sometimes(shape))
+    .map(([edits, opset, input]) => {
+      const nodes = [...sound.nodes];
+      for (const { node: index, type, inputs, attribute } of edits) {
+        const node = nodes[index];
+        const kept = Object.entries(node.attributes ?? {}).filter(([name]) => name !== attribute?.[0]);
+        const added = attribute?.[1] == null ? [] : [[attribute[0], attribute[1]] as const];
+        nodes[index] = {
+          ...node,
+          type: type ?? node.type,
+          inputs: inputs ?? node.inputs,
+          attributes: Object.fromEntries([...kept, ...added]),
+        };
+      }
+      const inputs = input ? [["x", input] as const] : sound.inputs;
+      return encodeModel({ ...sound, nodes, inputs, opset: opset ?? sound.opset });
+    });
+});
+
+const models = sources.map(encodeModel);
 
 const text = `name: "net" # a comment
 layer { name: "data" type: "Input" top: "data" input_param { shape: { dim: 1 dim: 2 dim: 7 dim: 7 } } }
@@ -112,6 +216,7 @@ const formats: readonly Format[] = [
   {
     name: "onnx",
     sound: models,
+    mutants: reworded,
     check: (bytes) => checkModel(() => readOnnx(bytes, "mutant.onnx"), bytes.length),
   },
   {
@@ -141,10 +246,10 @@ export const formatNames = formats.map(({ name }) => name);
 
 /** So many mutants of files of a format. */
 export async function fuzz(name: string, mutants: number): Promise<void> {
-  const { sound, check } = formats.find((each) => each.name === name)!;
+  const { sound, check, mutants: others } = formats.find((each) => each.name === name)!;
   for (const bytes of sound) expect(await check(bytes), "the sound file is read").toBe(true);
   await fc.assert(
-    fc.asyncProperty(fc.oneof(...sound.map(arbitraryMutant)), async (bytes) => {
+    fc.asyncProperty(fc.oneof(...sound.map(arbitraryMutant), ...(others ? [others] : [])), async (bytes) => {
       const start = performance.now();
       await check(bytes);
       expect(performance.now() - start).toBeLessThan(patience);

@@ -161,7 +161,9 @@ describe("convertWeights", () => {
 
   it("refuses an unknown extension before it reads, a bad input, and a place that cannot be written", async () => {
     const output = join(folder, "out.bin");
-    expect(await refusal(convertWeights(join(folder, "none"), output), "usage")).toMatch(/end it in \.safetensors or/);
+    expect(await refusal(convertWeights(join(folder, "none"), output), "usage")).toMatch(
+      /end it in \.safetensors, \.caffemodel or \.onnx/,
+    );
     const bad = await file("bad", "bad");
     expect(await refusal(convertWeights(bad, join(folder, "out.safetensors")))).toMatch(/neither/);
     const good = await file("good", safetensors);

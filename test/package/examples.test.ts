@@ -1,8 +1,9 @@
 /**
- * The programs that README.md and the docstrings show, against the installed package: README.md's run as they stand, in
- * Node.js, and in a page and a worker of a real browser; all docstrings' compile.
+ * Programs that use the installed package. Those that README.md shows run as they stand, in Node.js, and in a page and a
+ * worker of a real browser; those of docstrings compile; and one runs in Deno and in worker threads.
  */
 
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Page } from "playwright-core";
@@ -20,7 +21,7 @@ import { seededWeights } from "../../src/weights/seed.ts";
 import { describeBrowser, launchChromium, serveFolder } from "../support/chromium.ts";
 import { describeGpu } from "../support/gpu.ts";
 import { bundleForPage } from "./bundle.ts";
-import { REPOSITORY, useInstalledPackage } from "./installed.ts";
+import { type InstalledPackage, REPOSITORY, useInstalledPackage } from "./installed.ts";
 import { needsNode, pageProgram, programs } from "./readme.ts";
 
 const installed = useInstalledPackage();
@@ -58,13 +59,16 @@ function expectTopFive(lines: readonly string[], tolerance: number): void {
   }
 }
 
+/** What a program printed that ended well. */
+function linesOf({ status, stdout, stderr }: ReturnType<InstalledPackage["run"]>): string[] {
+  expect({ status, stderr: status === 0 ? "" : stderr }).toEqual({ status: 0, stderr: "" });
+  return stdout.trim().split("\n");
+}
+
 describeGpu("README.md's programs on the GPU in Node.js", () => {
   const nodePrograms = programs.filter(needsNode);
-  const runProgram = (program: string): string[] => {
-    const { status, stdout, stderr } = installed.run(process.execPath, [installed.write("program.js", program)]);
-    expect({ status, stderr: status === 0 ? "" : stderr }).toEqual({ status: 0, stderr: "" });
-    return stdout.trim().split("\n");
-  };
+  const runProgram = (program: string): string[] =>
+    linesOf(installed.run(process.execPath, [installed.write("program.js", program)]));
 
   test("are three, of which the first gives what the reference does", () => {
     expect(nodePrograms).toHaveLength(3);
@@ -149,4 +153,70 @@ test("every docstring's example compiles against the package, strictly", () => {
   const compiler = path.join(REPOSITORY, "node_modules/typescript/bin/tsc");
   const compiled = installed.run(process.execPath, [compiler, ...options, "--module", "NodeNext", ...files]);
   expect(compiled).toEqual({ ...compiled, status: 0, stdout: "" });
+});
+
+/** Deno's program comes with npm, for the platforms that it has one for. */
+const deno = path.join(REPOSITORY, "node_modules/.bin/deno");
+const hasDeno = spawnSync(deno, ["--version"]).status === 0;
+
+/** How far the network on a device is from the reference on the CPU; nothing but the core is used. */
+const CHECK = `
+import { googLeNet, inferShapesForBatch, runReference, seededWeights, Session } from "googlenet-wgsl";
+import { kernels } from "googlenet-wgsl/kernels";
+
+export async function check(device) {
+  const graph = googLeNet({ height: 64, width: 64 });
+  const shaped = inferShapesForBatch(graph, 1);
+  const weights = seededWeights(shaped.parameters, 1);
+  const data = Float32Array.from({ length: 3 * 64 * 64 }, (_, index) => 100 * Math.sin(index));
+  const session = await Session.create({ graph, weights }, { device, ownsDevice: true, kernels });
+  const { prob } = await session.run({ data });
+  const inputs = new Map([["data", { shape: [1, 3, 64, 64], data }]]);
+  const expected = (await runReference(shaped, weights, inputs)).get("prob");
+  session.dispose();
+  return Math.max(...prob.data.map((value, index) => Math.abs(value - expected.data[index])));
+}`;
+
+describeGpu("the core on the GPU where no main thread of Node.js runs it", () => {
+  const run = (program: string, argv: string[]): number => {
+    installed.write("check.js", CHECK);
+    return Number(linesOf(installed.run(program, argv)));
+  };
+
+  test.skipIf(!hasDeno)(
+    "runs in Deno, with the permission to read its own files (left out where npm has no Deno)",
+    () => {
+      installed.write(
+        "deno.js",
+        `import { openDevice } from "googlenet-wgsl";
+      import { check } from "./check.js";
+      console.log(await check(() => openDevice()));`,
+      );
+      const folder = `--allow-read=${installed.project}`;
+      expect(run(deno, ["run", "--no-prompt", "--node-modules-dir=manual", folder, "deno.js"])).toBeLessThan(5e-6);
+    },
+  );
+
+  test("runs in two worker threads at once", () => {
+    installed.write(
+      "thread.js",
+      `import { parentPort } from "node:worker_threads";
+      import { openGpu } from "googlenet-wgsl/node";
+      import { check } from "./check.js";
+      parentPort.postMessage(await check((await openGpu()).device));`,
+    );
+    installed.write(
+      "threads.js",
+      `import { Worker } from "node:worker_threads";
+      const differences = await Promise.all([1, 2].map(() => new Promise((resolve, reject) => {
+        const worker = new Worker(new URL("thread.js", import.meta.url));
+        let difference;
+        worker.on("message", (message) => (difference = message));
+        worker.on("error", reject);
+        worker.on("exit", (status) => (status === 0 ? resolve(difference) : reject(new Error("status " + status))));
+      })));
+      console.log(Math.max(...differences));`,
+    );
+    expect(run(process.execPath, ["threads.js"])).toBeLessThan(5e-6);
+  });
 });

@@ -119,11 +119,11 @@ describe("a plan", () => {
   test("is made as a whole as is chosen, unless the options say otherwise", () => {
     const choices = (plan: object): Choices => ({ plans: { [planKey(shaped)]: plan } });
     expect(planFor({ choices: choices({ merge: false }) }, wide)).toEqual(planFor({ merge: false }, wide));
-    expect(planFor({ choices: choices({ merge: true }) })).toEqual(planFor({ merge: true }));
+    expect(planFor({ choices: choices({ merge: false }) })).toEqual(planFor({ merge: false }));
     expect(planFor({ choices: choices({ workspace: false }) })).toEqual(planFor({ workspace: false }));
-    expect(planFor({ choices: choices({ merge: true }), merge: false })).toEqual(planFor());
+    expect(planFor({ choices: choices({ merge: false }), merge: true })).toEqual(planFor());
     expect(planFor({ choices: choices({ workspace: false }), workspace: true })).toEqual(planFor());
-    expect(planGraph(inferShapesForBatch(googLeNet(), 2), narrow, { choices: choices({ merge: true }) })).toEqual(
+    expect(planGraph(inferShapesForBatch(googLeNet(), 2), narrow, { choices: choices({ merge: false }) })).toEqual(
       planGraph(inferShapesForBatch(googLeNet(), 2), narrow),
     );
   });

@@ -88,7 +88,7 @@ describe.each([true, false])("every value is where it is read, fuse: %s", (fuse)
   });
 });
 
-test("convolutions of one input are one step where subgroups are wide, and on request", () => {
+test("convolutions of one input are one step where the device has subgroups, and on request", () => {
   const [graph] = awkwardGraphs().filter(({ name }) => name.startsWith("convolutions of one input, one"));
   const shaped = inferShapesForBatch(graph, 2);
   const stepsOf = (limits: PlanLimits, options = {}) =>
@@ -97,7 +97,8 @@ test("convolutions of one input are one step where subgroups are wide, and on re
   const together = ["conv-a + conv-b + conv-c", "conv-d", "conv-e"];
   const [plain, narrow, wide] = devices;
   expect(stepsOf(wide)).toEqual(together);
-  expect(stepsOf(narrow)).toEqual(apart);
+  expect(stepsOf(narrow)).toEqual(together);
+  expect(stepsOf(narrow, { merge: false })).toEqual(apart);
   expect(stepsOf(plain, { merge: true })).toEqual(together);
   expect(stepsOf(wide, { merge: false })).toEqual(apart);
   // Every blob before a ReLU has a step of its own then.

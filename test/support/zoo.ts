@@ -203,11 +203,7 @@ export function alexNet(opset: number, seed: number, { caffeNet = false } = {}):
  * torchvision's googlenet as PyTorch exports it: the input transformed channel by channel, batch normalisation behind
  * every convolution, pools that round up, 3×3 in place of 5×5, and the batch size open.
  */
-export function torchvisionGoogLeNet(
-  opset: number,
-  seed: number,
-  { flattenBy = "Flatten" as "Flatten" | "Reshape" } = {},
-): ZooModel {
+export function torchvisionGoogLeNet(opset: number, seed: number, { flattenBy = "Flatten" } = {}): ZooModel {
   const net = new Writer(opset, seed);
   const number = (value: number) =>
     net.node("Constant", [], { value: { tensor: { shape: [], data: Float32Array.of(value) } } });

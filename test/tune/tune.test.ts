@@ -78,6 +78,22 @@ describeGpu("tuning a small network", () => {
     );
   });
 
+  test.each([
+    ["no options", null, /^options: they are null/],
+    ["no device", { device: {} }, /^option device: it is an Object; give a GPUDevice$/],
+    ["no kernels", { kernels: "conv_direct" }, /^option kernels: it is a string/],
+    ["no rounds", { rounds: 0 }, /^option rounds: it is 0/],
+    ["no batches", { batches: [] }, /^option batches: they are no list/],
+    ["half a batch", { batches: [1, 0.5] }, /^option batch: it is 0\.5/],
+    ["a precision that is none", { precision: "f8" }, /^option precision: it is "f8"/],
+  ])("refuses %s", async (_, changes, message) => {
+    const wrong = changes && { ...options(), ...changes };
+    await expect(tune({ graph: tiny, weights }, wrong as never)).rejects.toMatchObject({
+      code: "usage",
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
   describe("a candidate that is wrong", () => {
     const notes: string[] = [];
     const tuningGpu = (): TuningGpu => ({

@@ -19,7 +19,8 @@ describe("a grid of maps", () => {
     (room, shape) => {
       const maps = mapsOf(shape);
       const layout = layoutMaps(maps, room, 600);
-      expect(layout.gridWidth).toBeLessThanOrEqual(Math.max(room, maps.width));
+      const { zoom } = layout;
+      expect(layout.gridWidth * zoom).toBeLessThanOrEqual(Math.max(room, maps.width));
       expect(layout.columns * layout.rows).toBeGreaterThanOrEqual(maps.count);
       expect((layout.rows - 1) * layout.columns).toBeLessThan(maps.count);
       for (const map of [0, 1, Math.floor(maps.count / 2), maps.count - 1].filter((each) => each < maps.count)) {
@@ -31,14 +32,14 @@ describe("a grid of maps", () => {
           const place = { map, row, column };
           const [left, top] = [x + column * layout.scale, y + row * layout.scale];
           for (const inside of [0, layout.scale - 0.01]) {
-            expect(placeAt(layout, left + inside, top + inside)).toEqual(place);
+            expect(placeAt(layout, (left + inside) * zoom, (top + inside) * zoom)).toEqual(place);
           }
           expect(indexOf(layout, place)).toBe((map * maps.height + row) * maps.width + column);
         }
-        if (layout.rows > 1) expect(placeAt(layout, x, y + maps.height * layout.scale)).toBeUndefined();
+        if (layout.rows > 1) expect(placeAt(layout, x * zoom, (y + maps.height * layout.scale) * zoom)).toBeUndefined();
       }
       expect(placeAt(layout, -1, 0)).toBeUndefined();
-      expect(placeAt(layout, layout.gridWidth, 0)).toBeUndefined();
+      expect(placeAt(layout, layout.gridWidth * zoom, 0)).toBeUndefined();
     },
   );
 
@@ -49,9 +50,15 @@ describe("a grid of maps", () => {
     expect(placeAt(layout, x, y)).toBeUndefined();
   });
 
+  test("is shown smaller where a pixel a value would be too high by far", () => {
+    const layout = layoutMaps(mapsOf([1, 64, 112, 112]), 328, 620);
+    expect(layout).toMatchObject({ scale: 1, zoom: 0.5, columns: 5, rows: 13 });
+    expect(placeAt(layout, 58, 0)).toEqual({ map: 1, row: 0, column: 0 });
+  });
+
   test("is as large as fits, in whole pixels a value", () => {
     expect(layoutMaps(mapsOf([1, 64, 28, 28]), 900, 620)).toMatchObject({ scale: 3, columns: 10, rows: 7 });
-    expect(layoutMaps(mapsOf([1, 3, 224, 224]), 328, 620)).toMatchObject({ scale: 1, columns: 1, rows: 3 });
+    expect(layoutMaps(mapsOf([1, 3, 224, 224]), 328, 620)).toMatchObject({ scale: 1, columns: 1, rows: 3, zoom: 1 });
   });
 });
 

@@ -216,6 +216,8 @@ describeGpu("the GPU is given nothing wrong", () => {
       ["tolerance NaN", { tolerance: NaN }, "usage", /^option tolerance: it is NaN/],
       ["fuse that is text", { fuse: "no" }, "usage", /^option fuse: it is a string; give true or false$/],
       ["merge that is a number", { merge: 1 }, "usage", /^option merge: it is 1; give true or false$/],
+      ["half a byte of workspace", { workspace: 0.5 }, "usage", /^option workspace: it is 0\.5; give true, false or a/],
+      ["choices of something else", { choices: { algorithm: {} } }, "usage", /^option choices: they have an unknown/],
       ["workspace null", { workspace: null }, "usage", /^option workspace: it is null/],
       ["ownsDevice null", { ownsDevice: null }, "usage", /^option ownsDevice: it is null/],
       ["progress that is none", { onProgress: "x" }, "usage", /^option onProgress: it is a string/],

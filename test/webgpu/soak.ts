@@ -102,6 +102,9 @@ device.addEventListener("uncapturederror", ({ error }) => {
 const ledger = keepLedger(device);
 const session = await Session.create({ graph, weights }, { device, kernels: kernelsOnDisk });
 
+// Each size's memory is there from the beginning, whenever it first comes.
+for (const batch of new Set(batches)) await session.plan(batch);
+
 const marks = [Math.ceil(total / 10), total];
 const memory: SoakMemory[] = [];
 let looks: Omit<SoakMemory, "inferences">[] = [];

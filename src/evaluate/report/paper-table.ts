@@ -48,9 +48,9 @@ function row(effort: Effort, variant: string | null, error: number | null, again
     <td class="wide">${count(costOf(effort))}</td>
     ${variant === null ? html`` : html`<td class="variant">${variant}</td>`}
     <td>${error === null ? "" : percent(error, 2)}</td>
-    <td>${signed(againstBase)}</td>
+    <td>${error !== null && costOf(effort) === 1 ? "base" : signed(againstBase)}</td>
     <td class="soft">${paper === null ? "" : percent(paper, 2)}</td>
-    <td class="soft wide">${signed(paperAgainstBase(effort))}</td>
+    <td class="soft wide">${costOf(effort) === 1 ? "base" : signed(paperAgainstBase(effort))}</td>
   </tr> `;
 }
 

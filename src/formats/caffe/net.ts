@@ -58,8 +58,12 @@ const MAX_AXES = 8;
  *
  * @example
  * ```ts
+ * import { readFile } from "node:fs/promises";
+ * import { readCaffemodel, readCaffeNet } from "googlenet-wgsl";
+ *
  * const { tensors } = readCaffemodel(await readFile("net.caffemodel"), "net.caffemodel");
- * const model = await readCaffeNet(await readFile("deploy.prototxt", "utf8"), tensors, "deploy.prototxt");
+ * const { graph } = await readCaffeNet(await readFile("deploy.prototxt", "utf8"), tensors, "deploy.prototxt");
+ * console.log(graph.inputs, graph.outputs);
  * ```
  */
 export async function readCaffeNet(
@@ -117,7 +121,7 @@ export class CaffeNet implements ModelFile {
   private translate(extents: Readonly<Record<string, number>>, outputs: readonly ValueId[]): Model {
     const inputs = this.inputs.map((input) => ({ name: input.name, shape: this.bind(input, extents) }));
     // What Caffe's layers do depends on no batch size; the shapes of one stand for those of all.
-    const batch = extents[BATCH] ?? 1;
+    const batch = Object.hasOwn(extents, BATCH) ? extents[BATCH] : 1;
     const current = new Map<string, Blob>(
       inputs.map(({ name, shape }) => [
         name,
@@ -154,7 +158,7 @@ export class CaffeNet implements ModelFile {
   private bind({ name, shape }: GraphInput, extents: Readonly<Record<string, number>>): (number | string)[] {
     return shape.map((extent) => {
       if (typeof extent === "number") return extent;
-      const bound = extents[extent];
+      const bound = Object.hasOwn(extents, extent) ? extents[extent] : undefined;
       if (bound === undefined && extent === BATCH) return BATCH;
       if (bound === undefined || !isExtent(bound) || bound < 1) {
         const problem = `its extent ${extent} is ${bound === undefined ? "open" : bound}`;

@@ -26,6 +26,7 @@ import { elementsOf, isFloat, rawLength, type TensorProto, typeName } from "./te
  */
 export type ExternalFiles = (location: string, offset: number, length: number) => Uint8Array | Promise<Uint8Array>;
 
+/** What an ONNX file's model is bound to, what it is to give, and how to get at data beside the file. */
 export interface OnnxOptions extends ModelOptions {
   /** Where the data of tensors outside the file come from. Without it such a file is refused. */
   readonly external?: ExternalFiles;
@@ -52,8 +53,11 @@ const SPARE_BYTES = 2 ** 24;
  *
  * @example
  * ```ts
- * const model = await readOnnx(await readFile("squeezenet.onnx"), "squeezenet.onnx");
- * const session = await Session.create(model, { device, kernels });
+ * import { readOnnx } from "googlenet-wgsl";
+ *
+ * const bytes = new Uint8Array(await (await fetch("/squeezenet.onnx")).arrayBuffer());
+ * const { graph, weights } = await readOnnx(bytes, "squeezenet.onnx");
+ * console.log(graph.inputs, graph.outputs, weights.size);
  * ```
  */
 export async function readOnnx(bytes: Uint8Array, name: string, options: OnnxOptions = {}): Promise<Model> {
@@ -83,7 +87,8 @@ export class OnnxFile implements ModelFile {
     });
     this.proto = proto;
     this.inputs = inputs;
-    this.outputs = proto.graph.outputs.map((output) => output.name);
+    this.outputs = [...new Set(proto.graph.outputs.map((output) => output.name))];
+    if (this.outputs.length === 0) throw this.error("it gives nothing", "export it with an output");
     const open = (extents: readonly (number | string | undefined)[]) =>
       extents.find((each) => typeof each === "string");
     this.batch = open(inputs.map(({ shape: [first] }) => first)) ?? open(inputs.flatMap(({ shape }) => shape));
@@ -172,7 +177,7 @@ export class OnnxFile implements ModelFile {
     fetched: ReadonlyMap<TensorProto, Uint8Array>,
   ): Model {
     const { nodes, initializers, name } = this.proto.graph;
-    const stays = this.batch !== undefined && extents[this.batch] === undefined ? this.batch : undefined;
+    const stays = this.batch !== undefined && !Object.hasOwn(extents, this.batch) ? this.batch : undefined;
     const inputs = this.inputs.map((input) => ({
       name: input.name,
       shape: input.shape.map((extent) => (extent === stays ? BATCH : this.bind(input, extent, extents))),
@@ -233,8 +238,7 @@ export class OnnxFile implements ModelFile {
 
   private bind({ name }: GraphInput, extent: number | string, extents: Readonly<Record<string, number>>): number {
     if (typeof extent === "number") return extent;
-    const bound = extents[extent];
-    if (bound !== undefined) return bound;
+    if (Object.hasOwn(extents, extent)) return extents[extent];
     throw new EngineError(
       "usage",
       `input "${name}"`,

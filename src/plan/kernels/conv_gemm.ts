@@ -14,7 +14,7 @@ import { largestBuffer } from "../limits.ts";
 import { bytesPerElement } from "../plan.ts";
 import { elementBytes } from "../precision.ts";
 import { windowLayer } from "./conv_direct.ts";
-import { convParameters, tensorsOf } from "./conv_parameters.ts";
+import { convParameters, restPlace, tensorsOf } from "./conv_parameters.ts";
 import {
   blocksOf,
   type GemmSize,
@@ -51,13 +51,6 @@ function windowOf(problem: Problem<Conv>) {
     outPartStride: 0,
     parts: 1,
   };
-}
-
-/** Where the output's channels go, for a kernel that writes to two places. */
-function restPlace({ op, output, rest }: Problem<Conv>) {
-  return rest
-    ? { firstChannels: output.shape[1], restOffset: rest.offset, restStride: rest.stride }
-    : onePlace(op.outChannels);
 }
 
 function restBinding({ rest }: Problem<Conv>): LaunchBinding {

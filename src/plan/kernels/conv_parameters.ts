@@ -3,6 +3,7 @@
 import type { Conv } from "../../graph/ops.ts";
 import type { Problem } from "../kernel.ts";
 import type { PackedParameter } from "../plan.ts";
+import { onePlace } from "./gemm.ts";
 
 export function convParameters(
   problem: Problem<Conv>,
@@ -30,4 +31,11 @@ export function convParameters(
 export function tensorsOf({ layer, restLayers }: Problem<Conv>, kind: "weight" | "bias") {
   const name = `${layer}.${kind}`;
   return restLayers ? { name, joined: restLayers.map((each) => `${each}.${kind}`) } : { name };
+}
+
+/** Where the output's channels go, for a kernel that writes to two places. */
+export function restPlace({ op, output, rest }: Problem<Conv>) {
+  return rest
+    ? { firstChannels: output.shape[1], restOffset: rest.offset, restStride: rest.stride }
+    : onePlace(op.outChannels);
 }

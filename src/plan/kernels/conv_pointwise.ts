@@ -2,10 +2,11 @@
 
 import type { Conv } from "../../graph/ops.ts";
 import { type Algorithm, placement, type Problem } from "../kernel.ts";
-import { convParameters } from "./conv_parameters.ts";
+import { convParameters, restPlace } from "./conv_parameters.ts";
 import { type Product, type ProductKernel, productScalar, productSubgroup, productVec4 } from "./product.ts";
 
-function isPointwise({ kernel, stride, pad, groups }: Conv): boolean {
+/** Whether it looks at single pixels, all of them, and at all channels. */
+export function isPointwise({ kernel, stride, pad, groups }: Conv): boolean {
   return (
     [...kernel, ...stride, groups].every((extent) => extent === 1) &&
     Object.values(pad).every((extent: number) => extent === 0)
@@ -27,15 +28,17 @@ function productOf(problem: Problem<Conv>): Product {
     place: placement(inputs[0], output),
     input: { kind: "input", input: 0 },
     output: { kind: "output" },
+    ...(problem.rest && { rest: restPlace(problem) }),
     parameters: (tileChannels) => convParameters(problem, tileChannels),
   };
 }
 
-function pointwise({ kernel, accepts, preference, launch }: ProductKernel): Algorithm<Conv> {
+function pointwise({ kernel, fuses, accepts, preference, launch }: ProductKernel): Algorithm<Conv> {
   return {
     name: kernel.name,
     op: "conv",
     kernels: [kernel],
+    ...(fuses && { fuses }),
     accepts: (problem) => isPointwise(problem.op) && accepts(productOf(problem)),
     preference: ({ limits }) => preference(limits),
     launch: (problem) => [launch(productOf(problem))],

@@ -4,7 +4,7 @@
  */
 
 import type { PoolMax } from "../../graph/ops.ts";
-import { type Kernel, type Launch, type LaunchBinding, workgroupGrid } from "../kernel.ts";
+import { inputWeightBiasRestOutput, type Kernel, type Launch, type LaunchBinding, workgroupGrid } from "../kernel.ts";
 import type { PlanLimits } from "../limits.ts";
 import type { PackedParameter } from "../plan.ts";
 
@@ -57,13 +57,7 @@ const windowFields = [
 
 export const gemmKernel: Kernel = {
   name: "conv_gemm",
-  bindings: [
-    { name: "input", access: "read_write" },
-    { name: "weight", access: "read" },
-    { name: "bias", access: "read" },
-    { name: "rest", access: "read_write" },
-    { name: "output", access: "read_write" },
-  ],
+  bindings: inputWeightBiasRestOutput,
   constants: ["workgroupSize", "relu", "pool"],
   layer: [...windowFields, "partBlocks", "poolHeight", "poolWidth", "poolTop", "poolLeft", "partDepth"],
   tiles: ["BLOCK_CHANNELS", "BLOCK_COLUMNS", "BLOCK_DEPTH", "TILE_CHANNELS", "TILE_QUADS", "SLICES"],

@@ -13,8 +13,7 @@ import {
   workgroupGrid,
   workgroupSizeFor,
 } from "../kernel.ts";
-import type { PlanLimits } from "../limits.ts";
-import { broadcastPreference } from "./subgroups.ts";
+import { perThread } from "./subgroups.ts";
 
 const windowLayer = [
   "threadCount",
@@ -78,11 +77,6 @@ export const poolMax = oneKernel<PoolMax>({
 /** Larger windows cost more registers than their loads are worth. */
 const mostTaps = 7;
 
-/** Threads that keep a device busy: beyond them a thread takes several rows, which share their loads. */
-function enoughThreads(limits: PlanLimits): number {
-  return broadcastPreference(limits) > 0 ? 512 : 65_536;
-}
-
 export const poolMaxRows = oneKernel<PoolMax>({
   name: "pool_max_rows",
   op: "pool_max",
@@ -112,8 +106,7 @@ export const poolMaxRows = oneKernel<PoolMax>({
     const [images, , outHeight, outWidth] = output.shape;
     const tileColumns = bestTile(outWidth, [7, 8, 6, 5, 4]);
     const strips = images * channels * Math.ceil(outWidth / tileColumns);
-    const mostRows = Math.max(1, Math.floor((strips * outHeight) / enoughThreads(limits)));
-    const tileRows = Math.ceil(outHeight / Math.ceil(outHeight / mostRows));
+    const tileRows = perThread(outHeight, strips, limits);
     const { values, workgroups } = threadPerTile(layer, strips * Math.ceil(outHeight / tileRows), limits);
     return [
       {

@@ -5,8 +5,10 @@
  */
 
 import {
+  type Algorithm,
   bestTile,
   inputWeightBiasOutput,
+  inputWeightBiasRestOutput,
   type Kernel,
   type Launch,
   type LaunchBinding,
@@ -37,6 +39,8 @@ export interface Product {
   };
   readonly input: LaunchBinding;
   readonly output: LaunchBinding;
+  /** Where the output channels after the first so many go, for a kernel that writes to two places. */
+  readonly rest?: { readonly firstChannels: number; readonly restOffset: number; readonly restStride: number };
   /** Weights and biases packed into tiles of that many output channels. */
   parameters(tileChannels: number): { readonly weight: PackedParameter; readonly bias: PackedParameter };
 }
@@ -44,6 +48,8 @@ export interface Product {
 /** A kernel that computes products. */
 export interface ProductKernel {
   readonly kernel: Kernel;
+  /** Whether it writes to two places. */
+  readonly fuses?: Algorithm["fuses"];
   readonly accepts: (product: Product) => boolean;
   readonly preference: (limits: PlanLimits) => number;
   readonly launch: (product: Product) => Launch;
@@ -112,7 +118,13 @@ function launchThreads(
 
 const scalar = declare("conv_pointwise", "threadCount", ["TILE_CHANNELS", "TILE_PIXELS"]);
 const vec4 = declare("conv_pointwise_vec4", "threadCount", ["TILE_CHANNELS", "TILE_QUADS"]);
-const subgroup = declare("conv_pointwise_subgroup", "images", ["TILE_PIXELS", "DEPTH"]);
+const subgroup: Kernel = {
+  name: "conv_pointwise_subgroup",
+  bindings: inputWeightBiasRestOutput,
+  constants: ["workgroupSize", "relu"],
+  layer: ["images", ...productLayer, "firstChannels", "restOffset", "restStride"],
+  tiles: ["TILE_PIXELS", "DEPTH"],
+};
 
 export const productScalar: ProductKernel = {
   kernel: scalar,
@@ -137,20 +149,24 @@ export const productVec4: ProductKernel = {
 
 export const productSubgroup: ProductKernel = {
   kernel: subgroup,
+  fuses: ["rest"],
   accepts: ({ limits }) => canBroadcast(limits),
   preference: broadcastPreference,
   launch(product) {
-    const { layer, limits, images, inChannels, outChannels, columns } = product;
+    const { layer, limits, images, inChannels, outChannels, columns, rest } = product;
     const { workgroupSize, tilePixels, blocks } = pixelBlocks(columns, limits);
     const count = images * Math.ceil(outChannels / blockChannels) * blocks;
     const depth = inChannels % 2 === 0 ? 2 : 1;
-    return launchProduct(
-      subgroup,
-      product,
-      blockChannels,
-      { workgroupSize, images, TILE_PIXELS: tilePixels, DEPTH: depth },
-      workgroupGrid(layer, count, limits),
-    );
+    const own = {
+      ...(rest ?? onePlace(outChannels)),
+      workgroupSize,
+      images,
+      TILE_PIXELS: tilePixels,
+      DEPTH: depth,
+    };
+    const launch = launchProduct(subgroup, product, blockChannels, own, workgroupGrid(layer, count, limits));
+    const [input, weight, bias, output] = launch.bindings;
+    return { ...launch, bindings: [input, weight, bias, { kind: rest ? "rest" : "unused" }, output] };
   },
 };
 

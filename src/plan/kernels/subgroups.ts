@@ -45,3 +45,15 @@ export function pixelBlocks(pixels: number, limits: PlanLimits) {
   const tilePixels = tileSizes.reduce((best, size) => (blocksOf(size) * size < blocksOf(best) * best ? size : best));
   return { workgroupSize, tilePixels, blocks: blocksOf(tilePixels) };
 }
+
+/**
+ * How many neighbours along an axis a thread takes in turn, so that they share their loads: as many as leave enough
+ * threads to keep the device busy, in nearly equal parts of the axis.
+ *
+ * @param others - threads along all other axes
+ */
+export function perThread(extent: number, others: number, limits: PlanLimits): number {
+  const enough = broadcastPreference(limits) > 0 ? 512 : 65_536;
+  const most = Math.max(1, Math.floor((extent * others) / enough));
+  return Math.ceil(extent / Math.ceil(extent / most));
+}

@@ -267,7 +267,7 @@ describe("refused", () => {
   ])("%s", async (text, message) => {
     await expect(readCaffeNet(text, made, "net.prototxt")).rejects.toThrow(message);
     await expect(readCaffeNet(text, made, "net.prototxt")).rejects.toThrow(
-      expect.objectContaining({ code: "model", name: "EngineError" }) as EngineError,
+      expect.objectContaining({ code: "model", name: "ModelError" }) as EngineError,
     );
     await expect(readCaffeNet(text, made, "net.prototxt")).rejects.toThrow(/^net\.prototxt: /);
   });

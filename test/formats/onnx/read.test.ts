@@ -107,6 +107,28 @@ describe("shapes are known before anything runs", () => {
     expect((await run(model, one, { extents: { N: 1 } })).shape).toEqual([1, 60]);
   });
 
+  test("what is left for an extent has to be what the file says it is", async () => {
+    const model = source(
+      [
+        { type: "Shape", inputs: ["x"], output: "s" },
+        { type: "Slice", inputs: ["s", "zero", "one", "zero"], output: "n" },
+        { type: "Add", inputs: ["n", "n"], output: "twice" },
+        { type: "Concat", inputs: ["twice", "sixty"], output: "t", attributes: { axis: 0 } },
+        { type: "Reshape", inputs: ["x", "t"], output: "y" },
+      ],
+      { initializers: lists },
+    );
+    await expect(read(model)).rejects.toThrow(/\(Reshape\): its shape depends on the batch size/);
+    await expect(read(model, { extents: { N: 3 } })).rejects.toThrow(/3×2×6×5 cannot be reshaped to 6×60/);
+  });
+
+  test("extents may be called anything", async () => {
+    const model = source([relu], { inputs: [["x", ["constructor", "__proto__"]]] });
+    await expect(read(model)).rejects.toThrow(/its extent __proto__ is open/);
+    const { graph } = await read(model, { extents: Object.fromEntries([["__proto__", 3]]) });
+    expect(graph.inputs).toEqual([{ name: "x", shape: ["N", 3] }]);
+  });
+
   test("what depends on the batch size otherwise is refused until that is bound", async () => {
     const model = source(
       [
@@ -433,6 +455,7 @@ describe("refused by name, with the node", () => {
     ["a cast to nothing known", node("Cast", { to: 16 }), /its type bfloat16 isn't supported/],
     ["an input too many", node("Relu", {}, { inputs: ["x", "x"] }), /its input 2 isn't known in operator set 17/],
     ["an input from nowhere", node("Relu", {}, { inputs: ["z"] }), /nothing before it makes its input "z"/],
+    ["nothing that it gives", source([relu], { outputs: [] }), /it gives nothing; export it with an output/],
     ["a value made twice", source([relu, relu]), /"y" is made twice/],
     [
       "a value made from itself",

@@ -80,16 +80,20 @@ export function reshape(layer: Layer): Value {
 /** Extents that depend on the batch size are written as what they are of the input: the same, or what is left. */
 function targetShape(layer: Layer, input: Value, { shape: [rank], variants }: Constant): number[] {
   const [first] = variants;
-  return Array.from({ length: rank }, (_, axis) => {
+  const shapes = input.kind === "computed" ? input.shapes : variants.map(() => input.shape);
+  const target = Array.from({ length: rank }, (_, axis) => {
     if (variants.every((list) => list[axis] === first[axis])) return first[axis];
-    if (input.kind === "computed" && input.shapes.every((shape, batch) => shape[axis] === variants[batch][axis]))
-      return 0;
-    const others = [...first.keys()].filter((other) => other !== axis);
-    const alone = others.every(
-      (other) => first[other] !== -1 && variants.every((list) => list[other] === first[other]),
-    );
-    return alone ? -1 : layer.refuseBatch("its shape");
+    return shapes.every((shape, batch) => shape[axis] === variants[batch][axis]) ? 0 : -1;
   });
+  const changed = target.some((extent, axis) => extent !== first[axis]);
+  // What is left has to be what the file says, for every batch size.
+  const isRight = () =>
+    target.filter((extent) => extent === -1).length <= 1 &&
+    variants.every((list, batch) => {
+      const { output } = inferOp(layer.name, { type: "reshape", form: "shape", shape: target }, [shapes[batch]]);
+      return output.every((extent, axis) => list[axis] === -1 || extent === (list[axis] || shapes[batch][axis]));
+    });
+  return !changed || isRight() ? target : layer.refuseBatch("its shape");
 }
 
 /** The axes are an attribute before operator set 13; all of extent 1 unless given. */
