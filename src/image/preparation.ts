@@ -20,6 +20,9 @@ export interface PicturePreparation {
 /** What a classifier makes of a picture before it computes. */
 export type Preparation = SamplingPreparation | PicturePreparation;
 
+/** What a preparation makes of a picture. */
+export type PreparedBy<Own extends Preparation> = Own extends SamplingPreparation ? Sampling : RgbImage;
+
 /**
  * Makes a picture ready.
  * @throws EngineError `picture` where the picture's data does not have its size.
