@@ -7,7 +7,19 @@ import { errorLine, statusOf } from "../../src/cli/report.ts";
 import { EngineError } from "../../src/errors.ts";
 import { googlenet, MAIN, NO_ADAPTER, weightsAreDownloaded } from "./googlenet.ts";
 
-const COMMANDS = ["demo", "classify", "evaluate", "run", "verify", "plan", "bench", "profile", "devices", "tune", "weights"];
+const COMMANDS = [
+  "demo",
+  "classify",
+  "evaluate",
+  "run",
+  "verify",
+  "plan",
+  "bench",
+  "profile",
+  "devices",
+  "tune",
+  "weights",
+];
 
 /** Command line, and what the error line has to say. */
 const WRONG: readonly [string, RegExp][] = [
