@@ -97,13 +97,37 @@ export {
 
 // Which algorithms are fastest on a device: choices for a session's options.
 export { tune, type TunedNetwork, type TuneOptions, type Tuning } from "./tune/tune.ts";
-export { choicesOf, readVerdict, type Verdict } from "./tune/verdict.ts";
+export {
+  type CandidateVerdict,
+  choicesOf,
+  type PlanVariant,
+  type PlanVerdict,
+  type ProblemVerdict,
+  readVerdict,
+  type Verdict,
+} from "./tune/verdict.ts";
 
 // Pictures to probabilities: crops, ensembles, streams.
 export { DEFAULT_MEMORY } from "./classify/batches.ts";
 export type { Classification, Classified, Classifier, ClassifyOptions, Probabilities } from "./classify/classifier.ts";
 export { GpuClassifier, type GpuClassifierOptions } from "./classify/gpu.ts";
 export { ReferenceClassifier, type ReferenceClassifierOptions } from "./classify/reference.ts";
+
+// The error over labelled pictures: evaluated, in shards that are joined, summed up, compared, drawn.
+export { compareEvaluations, type Comparison } from "./evaluate/compare.ts";
+export { evaluate, type TimedPicture } from "./evaluate/evaluate.ts";
+export { parseEvaluation } from "./evaluate/lines.ts";
+export { mergeShards, type NamedEvaluation } from "./evaluate/merge.ts";
+export {
+  digestOfPictures,
+  type LabelledPicture,
+  numbered,
+  picturesOf,
+  type PreparedPicture,
+} from "./evaluate/pictures.ts";
+export type { EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "./evaluate/record.ts";
+export { evaluationPage, type ReportOptions } from "./evaluate/report.ts";
+export { type ErrorRate, type Interval, summarise, type Summary, wilson } from "./evaluate/statistics.ts";
 
 // Whether it is right: the reference on the CPU, and comparing with it.
 export { type ReferenceOptions, runReference } from "./cpu/reference.ts";
@@ -129,7 +153,7 @@ export { readSafetensors, type Safetensors, writeSafetensors } from "./formats/s
 export type { Weights } from "./graph/weights.ts";
 export { checkWeights } from "./weights/check.ts";
 export { googLeNetModel } from "./weights/googlenet.ts";
-export { recogniseWeights } from "./weights/recognise.ts";
+export { fingerprint, recogniseWeights } from "./weights/recognise.ts";
 export { seededWeights } from "./weights/seed.ts";
 
 // Models in files that other tools made.
@@ -150,6 +174,13 @@ export {
   protocolOf,
 } from "./image/crops.ts";
 export { CHANNEL_MEANS, INPUT_SIDE, preprocess, type Recipe, RECIPES } from "./image/preprocess.ts";
+export {
+  type PicturePreparation,
+  type Preparation,
+  prepareBy,
+  type PreparedBy,
+  type SamplingPreparation,
+} from "./image/preparation.ts";
 export type { Rectangle, RgbImage, Size } from "./image/resize.ts";
 export { sampleCrops, type Sampling } from "./image/sampling.ts";
 export { IMAGENET_LABELS, type Label } from "./labels/imagenet.ts";

@@ -60,7 +60,7 @@ export async function evaluate(
   // Before hours of work, too.
   const beside = await Promise.all((options.beside ?? []).map(readEvaluation));
   const evaluation = options.merge
-    ? await merge(options.merge, options)
+    ? await merge(options.merge, options, context)
     : await evaluateFolder(folder!, options, context);
   // Before what nobody may be reading any more.
   if (options.html !== undefined) {
@@ -118,13 +118,20 @@ async function compare([first, second]: readonly string[], { terminal }: Context
   return await printComparison(await readNamed(first), await readNamed(second), terminal);
 }
 
-/** The whole of which the files hold the shards. */
-async function merge(files: readonly string[], { skipUnreadable }: EvaluateOptions): Promise<Evaluation> {
+/** The whole of which the files hold the shards, its pictures printed as if it had been one. */
+async function merge(
+  files: readonly string[],
+  { skipUnreadable }: EvaluateOptions,
+  { terminal }: Context,
+): Promise<Evaluation> {
   const parts = await Promise.all(files.map(readNamed));
-  if (!skipUnreadable) return await mergeShards(parts);
-  return await mergeShards(
-    parts.map(({ name, evaluation }) => ({ name, evaluation: { ...evaluation, skipUnreadable } })),
+  const whole = await mergeShards(
+    skipUnreadable
+      ? parts.map(({ name, evaluation }) => ({ name, evaluation: { ...evaluation, skipUnreadable } }))
+      : parts,
   );
+  for (const picture of whole.pictures) await printPicture(picture, terminal);
+  return whole;
 }
 
 async function readNamed(name: string): Promise<NamedEvaluation> {

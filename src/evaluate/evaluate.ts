@@ -22,8 +22,14 @@ const KEPT = 5;
  *
  * @example
  * ```ts
- * const pictures = [{ number: 0, image: "cat.jpg", class: 281, prepared: classifier.prepare(image) }];
- * for await (const { top5, class: shown } of evaluate(classifier, pictures)) console.log(top5?.includes(shown));
+ * const { pictures } = await listLabelledPictures("val/", { labels: "val.txt" });
+ * await using pool = new DecodePool(classifier.preparation);
+ * const decoded = pool.decodeAhead(pictures, ({ image }) => `val/${image}`, classifier.picturesUnderWay + 8);
+ * let errors = 0;
+ * for await (const picture of evaluate(classifier, decoded)) {
+ *   if ("error" in picture || !picture.top5.includes(picture.class)) errors++;
+ * }
+ * console.log("top-5 error:", errors / pictures.length);
  * ```
  */
 export async function* evaluate<Prepared>(

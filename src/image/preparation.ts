@@ -17,7 +17,11 @@ export interface PicturePreparation {
   readonly kind: "picture";
 }
 
+/** What a classifier makes of a picture before it computes. */
 export type Preparation = SamplingPreparation | PicturePreparation;
+
+/** What a preparation makes of a picture. */
+export type PreparedBy<Own extends Preparation> = Own extends SamplingPreparation ? Sampling : RgbImage;
 
 /**
  * Makes a picture ready.

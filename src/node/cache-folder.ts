@@ -3,6 +3,7 @@
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 
+/** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** `$XDG_CACHE_HOME/googlenet-wgsl`, or `~/.cache/googlenet-wgsl`. */

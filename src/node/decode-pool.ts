@@ -5,9 +5,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { EngineError } from "../errors.ts";
 import type { PreparedPicture, LabelledPicture } from "../evaluate/pictures.ts";
-import type { Preparation } from "../image/preparation.ts";
-import type { RgbImage } from "../image/resize.ts";
-import type { Sampling } from "../image/sampling.ts";
+import type { Preparation, PreparedBy } from "../image/preparation.ts";
 import { inOrder } from "../webgpu/stream.ts";
 import type { DecodeJob, DecodeResult } from "./decode-worker.ts";
 
@@ -29,7 +27,7 @@ export function decodingThreads(): number {
 
 interface Pending {
   readonly job: DecodeJob;
-  readonly resolve: (prepared: RgbImage | Sampling) => void;
+  readonly resolve: (prepared: PreparedBy<Preparation>) => void;
   readonly reject: (error: unknown) => void;
   tries: number;
 }
@@ -39,9 +37,9 @@ interface Thread {
   readonly jobs: Map<number, Pending>;
 }
 
-export class DecodePool implements AsyncDisposable {
+export class DecodePool<Own extends Preparation = Preparation> implements AsyncDisposable {
   readonly threads: number;
-  private readonly preparation: Preparation;
+  private readonly preparation: Own;
   private readonly running = new Set<Thread>();
   private readonly waiting: Pending[] = [];
   private lastId = 0;
@@ -52,7 +50,7 @@ export class DecodePool implements AsyncDisposable {
    *
    * @param preparation that of the classifier which the pictures are for
    */
-  constructor(preparation: Preparation, threads = decodingThreads()) {
+  constructor(preparation: Own, threads = decodingThreads()) {
     this.preparation = preparation;
     this.threads = threads;
   }
@@ -61,11 +59,11 @@ export class DecodePool implements AsyncDisposable {
    * Decodes a picture's file and makes it ready. Rejects with EngineError "picture" as `decodeImage` does, and
    * "device-lost" where the pool is closed.
    */
-  decode(path: string, name = path): Promise<RgbImage | Sampling> {
-    return new Promise((resolve, reject) => {
+  decode(path: string, name = path): Promise<PreparedBy<Own>> {
+    return new Promise<PreparedBy<Preparation>>((resolve, reject) => {
       this.waiting.push({ job: { id: this.lastId++, path, name }, resolve, reject, tries: 0 });
       this.handOut();
-    });
+    }) as Promise<PreparedBy<Own>>;
   }
 
   /**
@@ -77,8 +75,8 @@ export class DecodePool implements AsyncDisposable {
     pathOf: (picture: LabelledPicture) => string,
     depth: number,
     signal?: AbortSignal,
-  ): AsyncGenerator<PreparedPicture<RgbImage | Sampling>, void, undefined> {
-    const work = async (picture: LabelledPicture): Promise<PreparedPicture<RgbImage | Sampling>> => {
+  ): AsyncGenerator<PreparedPicture<PreparedBy<Own>>, void, undefined> {
+    const work = async (picture: LabelledPicture): Promise<PreparedPicture<PreparedBy<Own>>> => {
       try {
         return { ...picture, prepared: await this.decode(pathOf(picture), picture.image) };
       } catch (error) {

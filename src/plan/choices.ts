@@ -11,6 +11,7 @@ import type { View } from "./plan.ts";
 import type { Precision } from "./precision.ts";
 import { candidates } from "./registry.ts";
 
+/** Which algorithms a plan uses where it may choose: plain data, of `tune` or of a file. */
 export interface Choices {
   /**
    * For problems, by `problemKey`, names of algorithms, the one to be used first; those behind it serve where the plan

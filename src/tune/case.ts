@@ -3,13 +3,16 @@
 import { poolMax } from "../cpu/pool_max.ts";
 import { runNode } from "../cpu/reference.ts";
 import { relu } from "../cpu/relu.ts";
+import { halvesToFloats } from "../formats/half.ts";
 import type { ValueId } from "../graph/graph.ts";
 import type { Op } from "../graph/ops.ts";
 import { elementCount, imageCount, type Shape, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import type { FusedNode } from "../plan/fuse.ts";
+import { floatsToHalves } from "../plan/half.ts";
 import type { Problem } from "../plan/kernel.ts";
 import type { Plan } from "../plan/plan.ts";
+import type { Precision } from "../plan/precision.ts";
 import { type BlobVerdict, compareBlob, tolerancesOf } from "../verify/compare.ts";
 import { fillWithNoise } from "../verify/noise.ts";
 
@@ -39,8 +42,9 @@ export function drawProblem(
   const apart = images !== undefined && [...node.inputs, node.output].every((id) => images.has(id));
   const different = apart ? Math.min(batch, differentImages) : batch;
   let seeds = seed;
+  const stored = ({ shape, data }: Tensor): Tensor => ({ shape, data: asStored(data, problem.precision) });
   const drawn = problem.inputs.map(({ shape }) =>
-    drawTensor(apart ? shape.with(0, different) : shape, seeds++, node.op),
+    stored(drawTensor(apart ? shape.with(0, different) : shape, seeds++, node.op)),
   );
   // An operand that is given twice is the same both times.
   const inputs = problem.inputs.map((view, index) => {
@@ -52,7 +56,7 @@ export function drawProblem(
       const tensor = drawTensor(shape, seeds++);
       // Outputs about as large as inputs, so that a bias left out is seen in any of them.
       const scale = 1 / Math.sqrt(elementCount(shape.slice(1)));
-      return [name, { shape, data: tensor.data.map((value) => value * scale) }] as const;
+      return [name, stored({ shape, data: tensor.data.map((value) => value * scale) })] as const;
     }),
   );
   const outputShape = apart ? node.outputShape.with(0, different) : node.outputShape;
@@ -74,6 +78,11 @@ export function compareCase(
 ): BlobVerdict {
   const kind = op.type === "softmax" && !op.log ? "probability" : "activation";
   return compareBlob("output", output, repeated(expected, output.shape), kind, tolerancesOf(plan));
+}
+
+/** Values as the device has them, so that the reference computes from the same. */
+function asStored(data: Float32Array, precision: Precision): Float32Array {
+  return precision === "f16" ? halvesToFloats(floatsToHalves(data).subarray(0, data.length)) : data;
 }
 
 /** Noise around ±1; above 0 where roots, logarithms and powers would be none. */

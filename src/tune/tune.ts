@@ -20,6 +20,7 @@ import { networkCandidates, tuneNetwork } from "./network.ts";
 import { type PlannedProblem, tuneProblem } from "./problem.ts";
 import { choicesOf, type PlanVerdict, type ProblemVerdict, type Verdict } from "./verdict.ts";
 
+/** Where a network is tuned, for which batch sizes, and how it is followed and given up. */
 export interface TuneOptions extends Omit<PlanOptions, "fuse" | "merge" | "workspace" | "choices"> {
   /** It stays the caller's. With "timestamp-query" the tuner measures best. */
   readonly device: GPUDevice;
@@ -35,6 +36,7 @@ export interface TuneOptions extends Omit<PlanOptions, "fuse" | "merge" | "works
   readonly signal?: AbortSignal;
 }
 
+/** What tuning comes to. */
 export interface Tuning {
   /** For the options of a session, or of `planGraph`. */
   readonly choices: Choices;
@@ -46,6 +48,7 @@ export interface Tuning {
   readonly networks: readonly TunedNetwork[];
 }
 
+/** The whole network for one batch size, by default and as chosen. */
 export interface TunedNetwork {
   readonly batch: number;
   /** Its `planKey`. */

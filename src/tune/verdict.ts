@@ -4,6 +4,7 @@ import { EngineError } from "../errors.ts";
 import type { Choices, PlanChoice } from "../plan/choices.ts";
 import { algorithms } from "../plan/registry.ts";
 
+/** What was measured on a device, and so what is to be chosen there: plain data, for a file. */
 export interface Verdict {
   /** By `problemKey`. */
   readonly problems: Readonly<Record<string, ProblemVerdict>>;
@@ -22,6 +23,7 @@ export interface ProblemVerdict {
   readonly candidates: readonly CandidateVerdict[];
 }
 
+/** What was measured of an algorithm on a problem. */
 export interface CandidateVerdict {
   readonly algorithm: string;
   /** The median; null where it was wrong, or too slow to be measured beside the others. */

@@ -158,7 +158,7 @@ export class App {
     showNotice({
       name: "weights",
       title: "The network has no weights yet",
-      text: ["What it has learnt is a file of its own: .safetensors or .caffemodel.", ...where],
+      text: ["What it has learnt is a file of its own: .safetensors, .caffemodel or .onnx.", ...where],
       actions: [{ label: "Choose a file …", act: () => byId("weights-file").click() }, ...this.madeUp()],
     });
   }

@@ -21,7 +21,7 @@ const DRAWING_SIDE = 512;
 
 export function listenForFiles({ onPicture, onWeights }: FileHandlers): void {
   const take = (file: File) => {
-    if (/\.(safetensors|caffemodel)$/i.test(file.name)) onWeights(file);
+    if (/\.(safetensors|caffemodel|onnx)$/i.test(file.name)) onWeights(file);
     else onPicture(file, file.name || "the picture");
   };
   connect("choose-picture", "picture-file", take);

@@ -101,7 +101,7 @@ describeGpu("measuring", () => {
     expect(imagesPerSecond).toBeCloseTo(1000 / medianMs, 6);
     expect(coldMs).toBeGreaterThan(minMs);
     expect(maxAbsError).toBeLessThanOrEqual(1e-6);
-    const { encodeMs, encodeUnsafeMs, peakBytes, steps, tuned } = cases[0] as Record<string, unknown>;
+    const { encodeMs, encodeUnsafeMs, peakBytes, steps, tuned } = cases[0];
     for (const time of [encodeMs, encodeUnsafeMs]) expect(time).toBeGreaterThan(0);
     expect(peakBytes).toBeLessThanOrEqual(4.9e6);
     expect([typeof steps, tuned]).toEqual(["number", false]);

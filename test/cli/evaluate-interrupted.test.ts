@@ -95,6 +95,7 @@ test("killed at random points, one goes on and ends as one that nobody interrupt
   const { status, stdout } = await start({ state }).ended;
   expect(status).toBe(0);
   expect(figures(parseEvaluation(stdout, "killed")), `seed ${seed}`).toEqual(figures(whole));
+  expect(stdout.trim().split("\n")).toHaveLength(COUNT + 1);
   expect(figures(await readEvaluation(state))).toEqual(figures(whole));
   // Once more: nothing is left to do.
   const again = await start({ state }).ended;

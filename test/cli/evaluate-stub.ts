@@ -24,7 +24,7 @@ export interface StubOptions {
   readonly state?: string;
   readonly shard?: Shard;
   readonly skipUnreadable?: boolean;
-  /** Between groups of pictures, in milliseconds. */
+  /** Before each picture, in milliseconds. */
   readonly delay?: number;
   /** Stands for the weights. */
   readonly seed?: number;
@@ -61,8 +61,11 @@ class Stub implements Classifier<Sampling> {
     for await (const item of items) {
       group.push(item);
       if (group.filter((each) => preparedOf(each)).length < GROUP) continue;
-      if (this.delay > 0) await sleep(this.delay);
-      yield* results();
+      // So that it may be killed between pictures of a group as well.
+      for (const result of results()) {
+        if (this.delay > 0) await sleep(this.delay);
+        yield result;
+      }
       group = [];
     }
     yield* results();

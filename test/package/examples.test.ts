@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { Page } from "playwright-core";
 import sharp from "sharp";
@@ -15,6 +15,7 @@ import { writeSafetensors } from "../../src/formats/safetensors.ts";
 import { googLeNet } from "../../src/graph/googlenet.ts";
 import { inferShapesForBatch } from "../../src/graph/graph.ts";
 import { preprocess } from "../../src/image/preprocess.ts";
+import * as engine from "../../src/index.ts";
 import { labelOf } from "../../src/labels/labels.ts";
 import { decodeImage } from "../../src/node/decode.ts";
 import { seededWeights } from "../../src/weights/seed.ts";
@@ -122,17 +123,30 @@ describeBrowser("README.md's program for pages, bundled", () => {
 
 /** What docstrings speak of without saying where it is from, as any program has it that got as far. */
 const SPOKEN_OF = `
-import { type Model, Session, type Inputs } from "googlenet-wgsl";
+import { ${Object.keys(engine).join(", ")} } from "googlenet-wgsl";
+import type { Graph, Inputs, Model, Weights } from "googlenet-wgsl";
 import { kernels } from "googlenet-wgsl/kernels";
-declare const device: GPUDevice, model: Model, session: Session, data: Float32Array, images: GPUBuffer, results: GPUBuffer;
+declare const device: GPUDevice, model: Model, graph: Graph, weights: Weights;
+declare const session: Session, data: Float32Array, images: GPUBuffer, results: GPUBuffer;
 declare function batches(): AsyncIterable<Inputs>;
+declare function readFile(path: string): Promise<Uint8Array>;
+declare function readFile(path: string, encoding: "utf8"): Promise<string>;
 `;
 
+/** The files that an entry of the package exports from, those that they pass on included. */
+function exportedFrom(entry: string): string[] {
+  const text = readFileSync(path.join(REPOSITORY, "src", entry), "utf8");
+  const files = [...text.matchAll(/ from "(\.[^"]+)";/g)].map(([, file]) =>
+    path.posix.join(path.posix.dirname(entry), file),
+  );
+  return [entry, ...files];
+}
+
 test("every docstring's example compiles against the package, strictly", () => {
-  const folder = path.join(REPOSITORY, "src");
-  const examples = readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".ts"))
-    .flatMap((file) => [...readFileSync(path.join(folder, file), "utf8").matchAll(/@example\n(.*?)\*\//gs)])
+  const sources = new Set(["index.ts", "kernels.ts", "node/index.ts"].flatMap(exportedFrom));
+  const examples = [...sources]
+    .map((file) => readFileSync(path.join(REPOSITORY, "src", file), "utf8"))
+    .flatMap((text) => [...text.matchAll(/@example\n(.*?)\*\//gs)])
     .map(([, text]) => text.replace(/^ *\* ?/gm, ""))
     .map((text) => /^```ts\n(.*)^```$/ms.exec(text)?.[1] ?? "@example without a ts block");
   expect(examples.length).toBeGreaterThan(5);

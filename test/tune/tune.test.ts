@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { inferShapesForBatch } from "../../src/graph/graph.ts";
 import { kernelsOnDisk } from "../../src/node/kernels.ts";
-import { problemKey } from "../../src/plan/choices.ts";
+import { planKey, problemKey } from "../../src/plan/choices.ts";
 import type { Algorithm, Launch } from "../../src/plan/kernel.ts";
 import { plannedProblems } from "../../src/plan/planner.ts";
 import { candidates } from "../../src/plan/registry.ts";
@@ -66,6 +66,24 @@ describeGpu("tuning a small network", () => {
       runs.push(prob.data, (await session.run({ data })).prob.data);
     }
     for (const run of runs) expect(run).toEqual(runs[0]);
+  });
+
+  test("in float16, where the device has it, beside what is known of float32", async (context) => {
+    if (!gpu.limits.float16) return context.skip();
+    const { verdict, choices, notes } = await tune({ graph: tiny, weights }, { ...options(), precision: "f16" });
+    expect(notes).toEqual([]);
+    expect(Object.keys(verdict.plans)).toEqual([planKey(inferShapesForBatch(tiny, 1), "f16")]);
+    const create = { ...options(), choices, batch: 1 };
+    using half = await Session.create(tiny, weights, { ...create, precision: "f16" });
+    using whole = await Session.create(tiny, weights, create);
+    // What was found out in one precision says nothing of the other.
+    expect((await whole.plan()).decisions.filter(({ reason }) => reason === "tuned")).toEqual([]);
+    const data = batchOf(1, seed);
+    const { probability } = tolerancesOf(await half.plan());
+    expect((await half.run({ data })).prob, `GOOGLENET_TEST_SEED=${seed}`).toBeAllclose(
+      await referenceProb(weights, data),
+      { absolute: probability },
+    );
   });
 
   test("is given up by its signal, with its reason", async () => {

@@ -44,6 +44,9 @@ describe("the drawing of GoogLeNet", () => {
     const branches = ["1x1", "3x3", "5x5", "pool_proj"].map((branch) => box(`inception_4c/${branch}`).lane);
     expect(branches).toEqual([-1.5, -0.5, 0.5, 1.5]);
     expect(box("inception_4c/3x3_reduce").lane).toBe(-0.5);
+    // The branch of one layer lies between the columns of those of two.
+    const [reduce, conv] = ["3x3_reduce", "3x3"].map((branch) => box(`inception_4c/${branch}`).column);
+    expect(box("inception_4c/1x1").column).toBe((reduce + conv) / 2);
     for (const each of boxes.filter(({ id }) => /^loss[12]\//.test(id))) expect(each.lane).toBe(2.5);
     expect(layout).toMatchObject({ top: -1.5, bottom: 2.5 });
   });

@@ -35,14 +35,18 @@ export function subgroupSize({ subgroup }: PlanLimits): number {
   return Math.max(subgroup?.max ?? 0, holders);
 }
 
+/** What a thread does once a tile, loading weights and handing them round, takes as long as so many pixels more. */
+const tileOverhead = 1.5;
+
 /**
- * How an image's pixels are dealt to workgroups: of one subgroup, and with the tile that covers them with the least
- * waste, so that few lanes idle behind the last pixel.
+ * How an image's pixels are dealt to workgroups: of one subgroup, so that few lanes idle behind the last pixel, and with
+ * the tile that covers them in the least time.
  */
 export function pixelBlocks(pixels: number, limits: PlanLimits) {
   const workgroupSize = subgroupSize(limits);
   const blocksOf = (size: number) => Math.ceil(Math.ceil(pixels / size) / workgroupSize);
-  const tilePixels = tileSizes.reduce((best, size) => (blocksOf(size) * size < blocksOf(best) * best ? size : best));
+  const time = (size: number) => blocksOf(size) * (size + tileOverhead);
+  const tilePixels = tileSizes.reduce((best, size) => (time(size) < time(best) ? size : best));
   return { workgroupSize, tilePixels, blocks: blocksOf(tilePixels) };
 }
 
