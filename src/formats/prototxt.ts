@@ -7,7 +7,7 @@
 import { MalformedFile } from "./protobuf.ts";
 
 /** Networks are written in some 100 kB. */
-const MAX_CHARACTERS = 2 ** 24;
+const MAX_CHARACTERS = 2 ** 22;
 const MAX_FIELDS = 200_000;
 const MAX_DEPTH = 16;
 const MAX_NAME = 4096;

@@ -146,9 +146,9 @@ export class CaffeNet implements ModelFile {
         });
       }
     });
+    const known = new Set(this.blobs);
     for (const id of outputs) {
-      if (!this.blobs.includes(id))
-        throw new EngineError("usage", `blob "${id}"`, `${this.name} has none`, "name another");
+      if (!known.has(id)) throw new EngineError("usage", `blob "${id}"`, `${this.name} has none`, "name another");
     }
     const graph: Graph = { name: this.network, inputs, nodes: builder.nodes, outputs };
     const weights = this.learned instanceof Function ? this.learned(builder.parameters) : builder.weights;
@@ -172,12 +172,13 @@ export class CaffeNet implements ModelFile {
   private namedTops(): string[][] {
     const times = new Map<string, number>();
     for (const { tops } of this.layers) for (const top of tops) times.set(top, (times.get(top) ?? 0) + 1);
-    const taken = new Set([...this.inputs.map((input) => input.name), ...times.keys()]);
+    const inputs = new Set(this.inputs.map((input) => input.name));
+    const taken = new Set([...inputs, ...times.keys()]);
     return this.layers.map(({ name, type, tops }) =>
       tops.map((top) => {
         const later = times.get(top)! - 1;
         times.set(top, later);
-        if (later === 0 && !this.inputs.some((input) => input.name === top)) return top;
+        if (later === 0 && !inputs.has(top)) return top;
         const linear = type === "Convolution" || type === "InnerProduct";
         let id = linear ? `${top}.linear` : `${top}.${name}`;
         for (let count = 2; taken.has(id); count++) id = `${top}.${name}.${count}`;

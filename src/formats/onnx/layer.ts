@@ -36,8 +36,8 @@ export class Translation {
   /** Second outputs (a mask, indices), which aren't made, and the node that would have to: whoever takes one hears so. */
   readonly unmade = new Map<string, Layer>();
   /** Names of values, taken by the file or by what was added. */
-  private readonly valueNames: Set<string>;
-  private readonly nodeNames = new Set<string>();
+  private readonly valueNames: Names;
+  private readonly nodeNames = new Names();
   /** Constants that the graph has, since something computes with them. */
   private readonly operands = new Map<Constant, Computed>();
 
@@ -46,17 +46,17 @@ export class Translation {
     this.opset = opset;
     this.batches = batches;
     this.folding = folding;
-    this.valueNames = new Set(names);
+    this.valueNames = new Names(names);
   }
 
   /** A name of a value that no other has. */
   newValue(wanted: string): ValueId {
-    return addName(this.valueNames, wanted);
+    return this.valueNames.take(wanted);
   }
 
   /** A name of a node that no other has: its parameters are called by it. */
   newNode(wanted: string): string {
-    return addName(this.nodeNames, wanted);
+    return this.nodeNames.take(wanted);
   }
 
   /** Adds a node; see `Layer.compute`. */
@@ -112,11 +112,25 @@ function sameExtents(a: Shape, b: Shape): boolean {
   return formatShape(a) === formatShape(b);
 }
 
-function addName(taken: Set<string>, wanted: string): string {
-  let name = wanted;
-  for (let count = 2; taken.has(name); count++) name = `${wanted}.${count}`;
-  taken.add(name);
-  return name;
+/** Names, each given once. */
+class Names {
+  private readonly taken: Set<string>;
+  /** How often each was wanted: looking for the next free one from the start would take quadratic time. */
+  private readonly wanted = new Map<string, number>();
+
+  constructor(taken: Iterable<string> = []) {
+    this.taken = new Set(taken);
+  }
+
+  /** This name, or one like it that is free. */
+  take(wanted: string): string {
+    let count = this.wanted.get(wanted) ?? 1;
+    let name = wanted;
+    while (this.taken.has(name)) name = `${wanted}.${++count}`;
+    this.wanted.set(wanted, count);
+    this.taken.add(name);
+    return name;
+  }
 }
 
 export class Layer {

@@ -50,7 +50,7 @@ export interface ValueInfo {
 }
 
 /** More than any network has: bounds on what an invented file can make us do. */
-const MAX_NODES = 65_536;
+const MAX_NODES = 16_384;
 const MAX_TENSORS = 65_536;
 const MAX_VALUES = 65_536;
 /** Inputs of one node: a concat may have hundreds. */

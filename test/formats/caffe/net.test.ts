@@ -289,3 +289,26 @@ describe("refused", () => {
     await expect(readCaffeNet(text, made, "net", { outputs: ["z"] })).rejects.toThrow(/blob "z": net has none/);
   });
 });
+
+describe("hostile texts cost no more than a second", () => {
+  test.each<[string, () => string, RegExp]>([
+    ["millions of fields", () => "a: 1 ".repeat(800_000), /more than 200000 fields/],
+    ["a long list", () => `a: [${"1,".repeat(1_000_000)}1]`, /more than 200000 fields/],
+    ["a tower", () => "a {".repeat(1_000_000), /more than 16 deep/],
+    ["a long text", () => `a: "${"b".repeat(4_000_000)}"`, /a text has more than 4096 characters/],
+    ["a long word", () => "b".repeat(4_000_000), /makes no sense/],
+    ["nothing but comments", () => "#\n".repeat(2_000_000), /it has no layers/],
+    ["too long a file", () => " ".repeat(5_000_000), /more than 4194304 characters/],
+    [
+      "tens of thousands of inputs and layers",
+      () => `${'input: "a" '.repeat(20_000)} ${'layer { name: "b" type: "ReLU" bottom: "a" top: "a" }'.repeat(20_000)}`,
+      /20000 inputs and shapes for 0/,
+    ],
+  ])("%s", async (_, make, message) => {
+    const text = make();
+    const start = performance.now();
+    await expect(readCaffeNet(text, made, "net.prototxt")).rejects.toThrow(message);
+    // Threefold for a machine that is busy.
+    expect(performance.now() - start).toBeLessThan(3000);
+  });
+});
