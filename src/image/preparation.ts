@@ -17,6 +17,7 @@ export interface PicturePreparation {
   readonly kind: "picture";
 }
 
+/** How a classifier has its pictures made ready. */
 export type Preparation = SamplingPreparation | PicturePreparation;
 
 /** What a preparation makes of a picture. */
