@@ -114,7 +114,14 @@ export { GpuClassifier, type GpuClassifierOptions } from "./classify/gpu.ts";
 export { ReferenceClassifier, type ReferenceClassifierOptions } from "./classify/reference.ts";
 
 // The error over labelled pictures: evaluated, in shards that are joined, summed up, compared, drawn.
-export { compareEvaluations, type Comparison } from "./evaluate/compare.ts";
+export {
+  type ChangedPicture,
+  compareEvaluations,
+  type Comparison,
+  type ErrorComparison,
+  type Guess,
+  type ProbabilityDifference,
+} from "./evaluate/compare.ts";
 export { evaluate, type TimedPicture } from "./evaluate/evaluate.ts";
 export { parseEvaluation } from "./evaluate/lines.ts";
 export { mergeShards, type NamedEvaluation } from "./evaluate/merge.ts";
@@ -127,7 +134,16 @@ export {
 } from "./evaluate/pictures.ts";
 export type { EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "./evaluate/record.ts";
 export { evaluationPage, type ReportOptions } from "./evaluate/report.ts";
-export { type ErrorRate, type Interval, summarise, type Summary, wilson } from "./evaluate/statistics.ts";
+export type { Thumbnail } from "./evaluate/report/gallery.ts";
+export {
+  type ClassErrors,
+  type Confusion,
+  type ErrorRate,
+  type Interval,
+  summarise,
+  type Summary,
+  wilson,
+} from "./evaluate/statistics.ts";
 
 // Whether it is right: the reference on the CPU, and comparing with it.
 export { type ReferenceOptions, runReference } from "./cpu/reference.ts";

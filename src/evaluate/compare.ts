@@ -41,6 +41,7 @@ export interface ProbabilityDifference {
   readonly difference: number;
 }
 
+/** What two evaluations of the same pictures agree and differ in. */
 export interface Comparison {
   /** Pictures of both, unreadable ones among them. */
   readonly pictures: number;

@@ -51,6 +51,7 @@ export type EvaluatedPicture = {
   | { readonly error: string }
 );
 
+/** An evaluation, or a shard of one. */
 export interface Evaluation {
   readonly run: EvaluationRun;
   readonly shard: Shard;

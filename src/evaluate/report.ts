@@ -17,6 +17,7 @@ import { paperTable } from "./report/paper-table.ts";
 import { reportStyle } from "./report/style.ts";
 import { isClassified, summarise } from "./statistics.ts";
 
+/** What the page is made of. */
 export interface ReportOptions {
   /** Of the same pictures. The first is what classes, confusions and mistakes are shown of. */
   readonly evaluations: readonly [Evaluation, ...Evaluation[]];

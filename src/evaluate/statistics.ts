@@ -8,6 +8,7 @@ export interface Interval {
   readonly high: number;
 }
 
+/** Errors among pictures. */
 export interface ErrorRate {
   readonly errors: number;
   /** Pictures that count. */
@@ -34,6 +35,7 @@ export interface Confusion {
   readonly of: number;
 }
 
+/** The figures of an evaluation. */
 export interface Summary {
   /** Pictures, unreadable ones among them. */
   readonly images: number;

@@ -17,7 +17,7 @@ export interface PicturePreparation {
   readonly kind: "picture";
 }
 
-/** What a classifier makes of a picture before it computes. */
+/** How a classifier has its pictures made ready. */
 export type Preparation = SamplingPreparation | PicturePreparation;
 
 /** What a preparation makes of a picture. */

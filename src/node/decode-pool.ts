@@ -37,6 +37,7 @@ interface Thread {
   readonly jobs: Map<number, Pending>;
 }
 
+/** Threads that decode pictures and make them ready for one classifier. */
 export class DecodePool<Own extends Preparation = Preparation> implements AsyncDisposable {
   readonly threads: number;
   private readonly preparation: Own;
@@ -97,6 +98,7 @@ export class DecodePool<Own extends Preparation = Preparation> implements AsyncD
     await Promise.all(threads.map(({ worker }) => worker.terminate()));
   }
 
+  /** Closes it, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -32,6 +32,7 @@ export interface StateOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** An evaluation's state in a file of its own, locked against other processes. */
 export class EvaluationState implements AsyncDisposable {
   readonly path: string;
   /** What the file held when it was opened. */
@@ -104,6 +105,7 @@ export class EvaluationState implements AsyncDisposable {
     }
   }
 
+  /** Closes it, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -9,6 +9,7 @@ import { ClassNames } from "../labels/find-class.ts";
 import { listImages } from "./list-images.ts";
 import { describeSystemError } from "./system-errors.ts";
 
+/** Where it is said what pictures show. */
 export interface LabelSource {
   /** A list `path class`, or a class a line; the folders' names say it unless given. */
   readonly labels?: string | undefined;
@@ -16,6 +17,7 @@ export interface LabelSource {
   readonly synsets?: string | undefined;
 }
 
+/** What was found in a folder. */
 export interface LabelledFolder {
   /** In the order of their paths. */
   readonly pictures: readonly LabelledPicture[];
