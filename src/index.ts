@@ -133,6 +133,7 @@ export {
   type PreparedPicture,
 } from "./evaluate/pictures.ts";
 export type { EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "./evaluate/record.ts";
+export type { McNemar } from "./evaluate/mcnemar.ts";
 export { evaluationPage, type ReportOptions } from "./evaluate/report.ts";
 export type { Thumbnail } from "./evaluate/report/gallery.ts";
 export {

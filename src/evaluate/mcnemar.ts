@@ -4,6 +4,7 @@
  * Psychometrika 12, 1947).
  */
 
+/** What McNemar's test says of two runs. */
 export interface McNemar {
   /** How the probability was reckoned: exactly up to 24 pictures that only one run has right, from 25 on by chi-square. */
   readonly test: "exact binomial" | "chi-square with continuity correction";
