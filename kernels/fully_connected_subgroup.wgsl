@@ -10,13 +10,15 @@
 // One thread computes four neighbouring features of TILE_IMAGES images, and loads the four weights of an input feature at
 // once: one load of four values for 4 · TILE_IMAGES multiply-adds, beside an eighth of a load an image. In whatever order
 // the device deals lanes to subgroups, each of a subgroup's first eight lanes holds one of eight input features for all;
-// every lane must take part in the broadcasts to the end.
+// every lane must take part in the broadcasts to the end. RUN features at a time are added up, and then their sums: one by
+// one, a thousand features would put the logits off by 1e-6, and probabilities by as much.
 
 enable subgroups;
 
 alias Element = f32; // computed with in f32
 
 const TILE_IMAGES = 1u;
+const RUN = 32u; // input features that are added up by themselves, a multiple of 8
 
 override workgroupSize: u32 = 8u; // a multiple of the subgroup size, which is at least 8
 override relu: bool;
@@ -62,29 +64,34 @@ fn main(
   }
   var weightIndex = tile * layer.inFeatures * workgroupSize + lane;
   let eights = layer.inFeatures / 8u * 8u;
-  for (var i = 0u; i < eights; i += 8u) {
-    var held: array<f32, TILE_IMAGES>;
-    for (var n = 0u; n < TILE_IMAGES; n++) {
-      held[n] = f32(input[inStart[n] + i + subgroupLane % 8u]);
+  for (var start = 0u; start < eights; start += RUN) {
+    // Zeros written out: without them lavapipe keeps those of the turn before.
+    var partial = array<vec4f, TILE_IMAGES>();
+    for (var i = start; i < min(start + RUN, eights); i += 8u) {
+      var held: array<f32, TILE_IMAGES>;
+      for (var n = 0u; n < TILE_IMAGES; n++) {
+        held[n] = f32(input[inStart[n] + i + subgroupLane % 8u]);
+      }
+      // A broadcast's lane must be a constant in the text, so this is a loop written out.
+      var weights = vec4f(weight[weightIndex]);
+      for (var n = 0u; n < TILE_IMAGES; n++) { partial[n] += weights * subgroupBroadcast(held[n], 0u); }
+      weights = vec4f(weight[weightIndex + workgroupSize]);
+      for (var n = 0u; n < TILE_IMAGES; n++) { partial[n] += weights * subgroupBroadcast(held[n], 1u); }
+      weights = vec4f(weight[weightIndex + 2u * workgroupSize]);
+      for (var n = 0u; n < TILE_IMAGES; n++) { partial[n] += weights * subgroupBroadcast(held[n], 2u); }
+      weights = vec4f(weight[weightIndex + 3u * workgroupSize]);
+      for (var n = 0u; n < TILE_IMAGES; n++) { partial[n] += weights * subgroupBroadcast(held[n], 3u); }
+      weights = vec4f(weight[weightIndex + 4u * workgroupSize]);
+      for (var n = 0u; n < TILE_IMAGES; n++) { partial[n] += weights * subgroupBroadcast(held[n], 4u); }
+      weights = vec4f(weight[weightIndex + 5u * workgroupSize]);
+      for (var n = 0u; n < TILE_IMAGES; n++) { partial[n] += weights * subgroupBroadcast(held[n], 5u); }
+      weights = vec4f(weight[weightIndex + 6u * workgroupSize]);
+      for (var n = 0u; n < TILE_IMAGES; n++) { partial[n] += weights * subgroupBroadcast(held[n], 6u); }
+      weights = vec4f(weight[weightIndex + 7u * workgroupSize]);
+      for (var n = 0u; n < TILE_IMAGES; n++) { partial[n] += weights * subgroupBroadcast(held[n], 7u); }
+      weightIndex += 8u * workgroupSize;
     }
-    // A broadcast's lane must be a constant in the text, so this is a loop written out.
-    var weights = vec4f(weight[weightIndex]);
-    for (var n = 0u; n < TILE_IMAGES; n++) { sums[n] += weights * subgroupBroadcast(held[n], 0u); }
-    weights = vec4f(weight[weightIndex + workgroupSize]);
-    for (var n = 0u; n < TILE_IMAGES; n++) { sums[n] += weights * subgroupBroadcast(held[n], 1u); }
-    weights = vec4f(weight[weightIndex + 2u * workgroupSize]);
-    for (var n = 0u; n < TILE_IMAGES; n++) { sums[n] += weights * subgroupBroadcast(held[n], 2u); }
-    weights = vec4f(weight[weightIndex + 3u * workgroupSize]);
-    for (var n = 0u; n < TILE_IMAGES; n++) { sums[n] += weights * subgroupBroadcast(held[n], 3u); }
-    weights = vec4f(weight[weightIndex + 4u * workgroupSize]);
-    for (var n = 0u; n < TILE_IMAGES; n++) { sums[n] += weights * subgroupBroadcast(held[n], 4u); }
-    weights = vec4f(weight[weightIndex + 5u * workgroupSize]);
-    for (var n = 0u; n < TILE_IMAGES; n++) { sums[n] += weights * subgroupBroadcast(held[n], 5u); }
-    weights = vec4f(weight[weightIndex + 6u * workgroupSize]);
-    for (var n = 0u; n < TILE_IMAGES; n++) { sums[n] += weights * subgroupBroadcast(held[n], 6u); }
-    weights = vec4f(weight[weightIndex + 7u * workgroupSize]);
-    for (var n = 0u; n < TILE_IMAGES; n++) { sums[n] += weights * subgroupBroadcast(held[n], 7u); }
-    weightIndex += 8u * workgroupSize;
+    for (var n = 0u; n < TILE_IMAGES; n++) { sums[n] += partial[n]; }
   }
   for (var i = eights; i < layer.inFeatures; i++) {
     let weights = vec4f(weight[weightIndex]);

@@ -67,8 +67,6 @@ export async function evaluate(
     await writeFileAtomically(options.html, await page([evaluation, ...beside], folder));
     context.terminal.note(`wrote ${options.html}`);
   }
-  // As of a whole that nobody cut into shards, so that it can be compared and drawn.
-  if (options.merge) for (const picture of evaluation.pictures) await printPicture(picture, context.terminal);
   const { unreadable } = await printSummary(evaluation, context.terminal);
   return unreadable === 0 || evaluation.skipUnreadable ? exitStatus.done : exitStatus.failed;
 }
