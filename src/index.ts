@@ -61,7 +61,7 @@ export type { Model } from "./graph/model.ts";
 export type { Shape, Tensor } from "./graph/tensor.ts";
 
 // How: the plan, which is plain data and needs no GPU.
-export { defaultLimits, type PlanLimits } from "./plan/limits.ts";
+export { defaultLimits, type PlanLimits, type SubgroupMatrix } from "./plan/limits.ts";
 export type { Range } from "./plan/arena.ts";
 export { elementBytes, type Precision, PRECISIONS } from "./plan/precision.ts";
 export {

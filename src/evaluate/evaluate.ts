@@ -22,6 +22,12 @@ const KEPT = 5;
  *
  * @example
  * ```ts
+ * import { evaluate, GpuClassifier } from "googlenet-wgsl";
+ * import { kernels } from "googlenet-wgsl/kernels";
+ * import { DecodePool, listLabelledPictures, openGpu, openModel } from "googlenet-wgsl/node";
+ *
+ * const { device } = await openGpu();
+ * using classifier = await GpuClassifier.create([await openModel("googlenet")], { device, kernels });
  * const { pictures } = await listLabelledPictures("val/", { labels: "val.txt" });
  * await using pool = new DecodePool(classifier.preparation);
  * const decoded = pool.decodeAhead(pictures, ({ image }) => `val/${image}`, classifier.picturesUnderWay + 8);

@@ -10,6 +10,7 @@ export interface SubgroupMatrix {
   readonly depth: number;
 }
 
+/** What a plan has to keep to, and may use. */
 export interface PlanLimits {
   readonly maxBufferSize: number;
   readonly maxStorageBufferBindingSize: number;

@@ -58,11 +58,11 @@ const MAX_AXES = 8;
  *
  * @example
  * ```ts
- * import { readFile } from "node:fs/promises";
  * import { readCaffemodel, readCaffeNet } from "googlenet-wgsl";
  *
- * const { tensors } = readCaffemodel(await readFile("net.caffemodel"), "net.caffemodel");
- * const { graph } = await readCaffeNet(await readFile("deploy.prototxt", "utf8"), tensors, "deploy.prototxt");
+ * const [text, learned] = await Promise.all(["/deploy.prototxt", "/net.caffemodel"].map((path) => fetch(path)));
+ * const { tensors } = readCaffemodel(new Uint8Array(await learned.arrayBuffer()), "net.caffemodel");
+ * const { graph } = await readCaffeNet(await text.text(), tensors, "deploy.prototxt");
  * console.log(graph.inputs, graph.outputs);
  * ```
  */
