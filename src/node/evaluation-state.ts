@@ -4,7 +4,8 @@
  * that says which evaluation it is, then a line a picture, only ever appended. A last line that was cut off is dropped.
  */
 
-import { type FileHandle, open, readFile, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, open, readFile, stat, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EngineError } from "../errors.ts";
 import { differences } from "../evaluate/agree.ts";
@@ -39,7 +40,7 @@ export class EvaluationState implements AsyncDisposable {
   readonly before: Evaluation;
   private readonly file: FileHandle;
   private readonly lock: FileLock;
-  /** The length up to which the file holds whole lines. */
+  /** The length up to which the file holds whole lines: this process's own, as long as the lock is. */
   private length: number;
   private lastSync = performance.now();
   private closed = false;
@@ -113,25 +114,33 @@ export class EvaluationState implements AsyncDisposable {
   /** Takes a last line that was cut off away. */
   private async start(): Promise<void> {
     try {
-      await this.file.truncate(this.length);
+      // By its name: Windows shortens no file that is open for appending alone.
+      if ((await this.file.stat()).size > this.length) await truncate(this.path, this.length);
     } catch (error) {
       throw notWritten(this.path, error);
     }
   }
 
+  /**
+   * Writes at the file's end, wherever that is: should another process have taken the state over just now, both have
+   * whole lines in it, and neither overwrites the other's.
+   */
   private async append(line: object): Promise<void> {
-    this.lock.check();
+    await this.lock.check();
     const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
     try {
       let written = 0;
       while (written < bytes.length) {
-        const result = await this.file.write(bytes, written, bytes.length - written, this.length + written);
+        const result = await this.file.write(bytes, written, bytes.length - written, null);
         written += result.bytesWritten;
       }
       this.length += bytes.length;
     } catch (error) {
-      // Half a line would be dropped when the file is read; it is still better gone.
-      await this.file.truncate(this.length).catch(() => undefined);
+      // Half a line would be dropped when the file is read; it is still better gone. Not from another's file, though.
+      await this.lock
+        .check({ anew: true })
+        .then(() => truncate(this.path, this.length))
+        .catch(() => undefined);
       throw notWritten(this.path, error);
     }
   }
@@ -194,12 +203,12 @@ function refuseOther(path: string, before: Evaluation, { run, shard }: StateOpti
 
 async function openFile(path: string): Promise<{ file: FileHandle; isNew: boolean }> {
   try {
-    return { file: await open(path, "wx+"), isNew: true };
+    return { file: await open(path, "ax+"), isNew: true };
   } catch (error) {
     if (systemErrorCode(error) !== "EEXIST") throw notWritten(path, error);
   }
   try {
-    const file = await open(path, "r+");
+    const file = await open(path, constants.O_RDWR | constants.O_APPEND);
     if (!(await file.stat()).isFile()) {
       await file.close();
       throw new EngineError("evaluation", path, "it is not a regular file", "name another file");

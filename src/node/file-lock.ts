@@ -25,6 +25,8 @@ interface Holder {
 
 /** How often a holder shows that it is alive. */
 const BEAT_MS = 2000;
+/** Who has not looked for so long must look before it writes. */
+const STALE_MS = 2 * BEAT_MS;
 /** A holder elsewhere that shows nothing for so long is dead. */
 const PATIENCE_MS = 20_000;
 /** A lock is written within this time of its making. */
@@ -37,6 +39,8 @@ export class FileLock implements AsyncDisposable {
   private readonly holder: Holder;
   private readonly beating: NodeJS.Timeout;
   private lost = false;
+  /** When it was last seen to be held, by the clock that goes on while a machine sleeps. */
+  private lastBeat = Date.now();
 
   private constructor(path: string, holder: Holder) {
     this.path = path;
@@ -70,8 +74,16 @@ export class FileLock implements AsyncDisposable {
     throw new EngineError("evaluation", file, "several processes want to work on it", "let one do it");
   }
 
-  /** @throws EngineError "evaluation" where another process has taken the lock, believing this one dead. */
-  check(): void {
+  /**
+   * To be asked before each write: a process that stood still (stopped, swapped out, on a machine that slept) sees here,
+   * before its next beat, what became of the lock in the meantime.
+   *
+   * Rejects with EngineError "evaluation" where another process has taken the lock, believing this one dead.
+   *
+   * @param anew whether to look even if the last beat is recent
+   */
+  async check({ anew = false } = {}): Promise<void> {
+    if (!this.lost && (anew || Math.abs(Date.now() - this.lastBeat) > STALE_MS)) await this.beat();
     if (!this.lost) return;
     const problem = "another process has taken it over, since this one stood still for long";
     throw new EngineError("evaluation", this.path, problem, "let one process work on it");
@@ -93,6 +105,7 @@ export class FileLock implements AsyncDisposable {
       // One that somebody has removed by hand is nobody's; one that others hold is lost.
       if (now && now.id !== this.holder.id) this.lost = true;
       else if (now) await utimes(this.path, new Date(), new Date());
+      if (now !== null) this.lastBeat = Date.now();
     } catch {
       // A file system that fails for a moment: the next beat may come through.
     }

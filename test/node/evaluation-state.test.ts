@@ -264,6 +264,49 @@ describe("two processes at one state", () => {
     expect((await kept()).pictures).toEqual(pictures);
   });
 
+  test("one that was paused and taken over overwrites nothing, and stops as soon as it could know", async () => {
+    const pauses = vi.spyOn(Date, "now");
+    onTestFinished(() => pauses.mockRestore());
+    const paused = await EvaluationState.open(file, options);
+    onTestFinished(() => paused.close());
+    await paused.add({ ...pictures[0], seconds: 0 });
+    const held = JSON.parse(readFileSync(lock, "utf8")) as Record<string, unknown>;
+    // It was taken for dead by another process, which goes on.
+    writeFileSync(lock, JSON.stringify({ ...held, id: "successor" }));
+    appendFileSync(file, `${JSON.stringify({ ...pictures[1], seconds: 0 })}\n`);
+    // In between two beats nobody can know.
+    await paused.add({ ...pictures[2], seconds: 0 });
+    expect((await readEvaluation(file)).pictures).toEqual(pictures.slice(0, 3));
+    appendFileSync(file, `${JSON.stringify({ ...pictures[3], seconds: 0 })}\n`);
+    const before = readFileSync(file, "utf8");
+    const now = Date.now();
+    pauses.mockImplementation(() => now + 5000);
+    const late = paused.add({ ...seen(5, 1, [1, 2, 3, 4, 5]), seconds: 0 });
+    await expect(late).rejects.toMatchObject({
+      code: "evaluation",
+      message: expect.stringMatching(/another process has taken it over/) as string,
+    });
+    expect(readFileSync(file, "utf8")).toBe(before);
+    await paused.close();
+    expect(JSON.parse(readFileSync(lock, "utf8"))).toMatchObject({ id: "successor" });
+  });
+
+  test("on a full disk, one that was taken over cuts nothing off", async () => {
+    const paused = await EvaluationState.open(file, options);
+    onTestFinished(() => paused.close());
+    const held = JSON.parse(readFileSync(lock, "utf8")) as Record<string, unknown>;
+    writeFileSync(lock, JSON.stringify({ ...held, id: "successor" }));
+    appendFileSync(file, `${JSON.stringify({ ...pictures[1], seconds: 0 })}\n`);
+    const probe = await open(file);
+    const prototype = Object.getPrototypeOf(probe) as { write: () => Promise<unknown> };
+    await probe.close();
+    const full = Object.assign(new Error("no space"), { code: "ENOSPC" });
+    const spy = vi.spyOn(prototype, "write").mockRejectedValue(full);
+    onTestFinished(() => spy.mockRestore());
+    await expect(paused.add({ ...pictures[0], seconds: 0 })).rejects.toMatchObject({ code: "write" });
+    expect((await readEvaluation(file)).pictures).toEqual([pictures[1]]);
+  });
+
   test("one elsewhere that shows a sign of life is left alone", async () => {
     await keep(pictures);
     writeFileSync(lock, JSON.stringify({ id: "x", pid: 7, machine: "other-host boot ns", started: "1" }));
