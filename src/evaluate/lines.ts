@@ -4,6 +4,7 @@
  */
 
 import { EngineError } from "../errors.ts";
+import { joinAdapters } from "./adapters.ts";
 import type { EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "./record.ts";
 import type { LabelledPicture } from "./pictures.ts";
 
@@ -48,7 +49,7 @@ export function parseEvaluation(text: string, file: string): Evaluation {
       throw refusal(file, `picture ${number} is none of shard ${shard.index}/${shard.of} of ${run.total} pictures`);
     }
   }
-  return { run, shard, adapter: [...adapters].join(" + "), pictures: sorted, seconds, skipUnreadable };
+  return { run, shard, adapter: joinAdapters([...adapters]), pictures: sorted, seconds, skipUnreadable };
 }
 
 function parseLine(line: string, number: number, file: string): Fields {

@@ -1,6 +1,7 @@
 /** Joining the shards of an evaluation into the whole, exactly as if it had been one. */
 
 import { EngineError } from "../errors.ts";
+import { joinAdapters } from "./adapters.ts";
 import { differences } from "./agree.ts";
 import { digestOfPictures, shardSize } from "./pictures.ts";
 import type { Evaluation } from "./record.ts";
@@ -43,7 +44,8 @@ export async function mergeShards(parts: readonly NamedEvaluation[]): Promise<Ev
       throw refusal(name, `it lacks ${lacking} of its pictures`, "let it be finished by the command that began it");
     }
   }
-  const evaluations = parts.map(({ evaluation }) => evaluation);
+  // Whatever order the files were given in, the whole is the same.
+  const evaluations = parts.map(({ evaluation }) => evaluation).sort((a, b) => a.shard.index - b.shard.index);
   const pictures = evaluations.flatMap((each) => each.pictures).sort((a, b) => a.number - b.number);
   if ((await digestOfPictures(pictures)) !== run.pictures) {
     throw refusal(first.name, "the parts' pictures are not those that the evaluation began with: a file is damaged");
@@ -51,7 +53,7 @@ export async function mergeShards(parts: readonly NamedEvaluation[]): Promise<Ev
   return {
     run,
     shard: { index: 1, of: 1 },
-    adapter: [...new Set(evaluations.map(({ adapter }) => adapter))].join(" + "),
+    adapter: joinAdapters(evaluations.map(({ adapter }) => adapter)),
     pictures,
     seconds: evaluations.reduce((sum, { seconds }) => sum + seconds, 0),
     skipUnreadable: first.evaluation.skipUnreadable,

@@ -42,9 +42,10 @@ test.each([1, 2, 3, 8, 57, 60])(`%i shards in any order are the whole (seed ${se
 test("devices of all shards are named", async () => {
   const parts = split(whole, 3).map(({ name, evaluation }, index) => ({
     name,
-    evaluation: { ...evaluation, adapter: ["A GPU", "another", "A GPU"][index] },
+    evaluation: { ...evaluation, adapter: ["A GPU", "another + A GPU", ""][index] },
   }));
   expect((await mergeShards(parts)).adapter).toBe("A GPU + another");
+  expect((await mergeShards(parts.toReversed())).adapter).toBe("A GPU + another");
 });
 
 describe("parts that do not fit are refused, by name:", () => {
