@@ -7,8 +7,9 @@
 # RESULTS is a folder that all shards share. In it I-of-N.state keeps the progress, and I-of-N.json, what the command
 # prints with --json, is there once the shard is whole.
 #
-# Exit status: 0 once the shard is whole, even where some of its pictures can't be read (a retry would not mend them:
-# they are listed, and count as errors); 2 where the command line is wrong, so that no retry helps either; else that of
+# Exit status: 0 once the shard is whole, even where some of its pictures can't be decoded (a retry would not mend them:
+# they are listed, and count as errors; where a file is gone or its disk fails, the shard fails instead, keeps its state,
+# and can be tried again); 2 where the command line is wrong, so that no retry helps either; else that of
 # googlenet.
 set -eu
 

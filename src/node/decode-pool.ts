@@ -7,15 +7,20 @@ import { EngineError } from "../errors.ts";
 import type { PreparedPicture, LabelledPicture } from "../evaluate/pictures.ts";
 import type { Preparation, PreparedBy } from "../image/preparation.ts";
 import { inOrder } from "../webgpu/stream.ts";
-import type { DecodeJob, DecodeResult } from "./decode-worker.ts";
+import type { Failure } from "./decode.ts";
+import type { DecodeJob, DecodeResult, Ready } from "./decode-worker.ts";
 
 /**
  * Pictures that a thread is given at once: one is read and decompressed, in libuv's own threads, while another is made
  * ready.
  */
 const JOBS_A_THREAD = 2;
-/** A picture on which so many threads died is what killed them. */
+/** A picture on which so many threads died that had nothing else to do is what killed them; so it is with its time. */
 const TRIES = 2;
+/** So many threads one after another that die before they are ready: no picture is to blame. */
+const STILLBORN = 3;
+/** What errors call them. */
+const SUBJECT = "decoding threads";
 /** Threads of libuv, which decompress, unless UV_THREADPOOL_SIZE says otherwise. */
 const LIBUV_THREADS = 4;
 
@@ -27,14 +32,19 @@ export function decodingThreads(): number {
 
 interface Pending {
   readonly job: DecodeJob;
-  readonly resolve: (prepared: PreparedBy<Preparation>) => void;
+  readonly resolve: (decoded: Decoded<PreparedBy<Preparation>>) => void;
   readonly reject: (error: unknown) => void;
   tries: number;
 }
 
+/** What became of a picture, where a thread could say so. */
+type Decoded<Prepared> =
+  { readonly prepared: Prepared } | { readonly error: EngineError; readonly failure: Exclude<Failure, "time"> };
+
 interface Thread {
   readonly worker: Worker;
   readonly jobs: Map<number, Pending>;
+  ready: boolean;
 }
 
 /** Threads that decode pictures and make them ready for one classifier. */
@@ -43,6 +53,11 @@ export class DecodePool<Own extends Preparation = Preparation> implements AsyncD
   private readonly preparation: Own;
   private readonly running = new Set<Thread>();
   private readonly waiting: Pending[] = [];
+  /** Pictures that a thread died over or that took too long, perhaps another's fault: each is tried by itself. */
+  private readonly suspects: Pending[] = [];
+  /** The one of them that is under way. */
+  private suspected: Pending | undefined;
+  private stillborn = 0;
   private lastId = 0;
   private closed = false;
 
@@ -58,18 +73,25 @@ export class DecodePool<Own extends Preparation = Preparation> implements AsyncD
 
   /**
    * Decodes a picture's file and makes it ready. Rejects with EngineError "picture" as `decodeImage` does, and
-   * "device-lost" where the pool is closed.
+   * "device-lost" where the pool is closed or its threads die as they start.
    */
-  decode(path: string, name = path): Promise<PreparedBy<Own>> {
-    return new Promise<PreparedBy<Preparation>>((resolve, reject) => {
+  async decode(path: string, name = path): Promise<PreparedBy<Own>> {
+    const decoded = await this.attempt(path, name);
+    if ("error" in decoded) throw decoded.error;
+    return decoded.prepared;
+  }
+
+  private attempt(path: string, name: string): Promise<Decoded<PreparedBy<Own>>> {
+    return new Promise<Decoded<PreparedBy<Preparation>>>((resolve, reject) => {
       this.waiting.push({ job: { id: this.lastId++, path, name }, resolve, reject, tries: 0 });
       this.handOut();
-    }) as Promise<PreparedBy<Own>>;
+    }) as Promise<Decoded<PreparedBy<Own>>>;
   }
 
   /**
-   * Decodes labelled pictures in their order, up to `depth` ahead of whoever takes them; one that can't be read keeps its
-   * place, with the error.
+   * Decodes labelled pictures in their order, up to `depth` ahead of whoever takes them; one that is none, or damaged,
+   * keeps its place, with the error. A failure of the machine (a file that is gone or can't be read, no memory) says
+   * nothing of a picture: it is thrown, as the EngineError "picture" that it is.
    */
   async *decodeAhead(
     pictures: Iterable<LabelledPicture> | AsyncIterable<LabelledPicture>,
@@ -78,12 +100,11 @@ export class DecodePool<Own extends Preparation = Preparation> implements AsyncD
     signal?: AbortSignal,
   ): AsyncGenerator<PreparedPicture<PreparedBy<Own>>, void, undefined> {
     const work = async (picture: LabelledPicture): Promise<PreparedPicture<PreparedBy<Own>>> => {
-      try {
-        return { ...picture, prepared: await this.decode(pathOf(picture), picture.image) };
-      } catch (error) {
-        if (error instanceof EngineError && error.code === "picture") return { ...picture, error };
-        throw error;
-      }
+      const decoded = await this.attempt(pathOf(picture), picture.image);
+      if ("prepared" in decoded) return { ...picture, prepared: decoded.prepared };
+      const { error, failure } = decoded;
+      if (failure === "content" && error.code === "picture") return { ...picture, error };
+      throw error;
     };
     yield* inOrder(pictures, work, depth, signal);
   }
@@ -104,20 +125,28 @@ export class DecodePool<Own extends Preparation = Preparation> implements AsyncD
   }
 
   private handOut(): void {
-    if (this.closed) {
-      const error = new EngineError("device-lost", "decoding threads", "they were ended", "make new ones");
-      for (const { reject } of this.waiting.splice(0)) reject(error);
-    }
-    while (this.waiting.length > 0) {
+    if (this.closed) this.rejectAll(new EngineError("device-lost", SUBJECT, "they were ended", "make new ones"));
+    while (this.waiting.length + this.suspects.length > 0) {
+      // Beside a suspect nothing is under way, so that it is known what a thread dies over.
+      const queue = this.suspects.length > 0 || this.suspected ? this.suspects : this.waiting;
+      if (queue === this.suspects && this.isBusy()) return;
       const free = this.freeThread();
       if (!free) return;
-      const pending = this.waiting.shift()!;
-      pending.tries++;
+      const pending = queue.shift()!;
+      if (queue === this.suspects) this.suspected = pending;
       free.jobs.set(pending.job.id, pending);
       free.worker.postMessage(pending.job);
       // Between jobs a thread must not keep the process from ending.
       free.worker.ref();
     }
+  }
+
+  private isBusy(): boolean {
+    return [...this.running].some(({ jobs }) => jobs.size > 0);
+  }
+
+  private rejectAll(error: EngineError): void {
+    for (const { reject } of [...this.suspects.splice(0), ...this.waiting.splice(0)]) reject(error);
   }
 
   /** The thread with the least to do, a new one where all that run have something. */
@@ -129,14 +158,17 @@ export class DecodePool<Own extends Preparation = Preparation> implements AsyncD
   }
 
   private start(): Thread {
-    const thread: Thread = { worker: startWorker(this.preparation), jobs: new Map() };
+    const thread: Thread = { worker: startWorker(this.preparation), jobs: new Map(), ready: false };
     const { worker, jobs } = thread;
     this.running.add(thread);
-    worker.on("message", (result: DecodeResult) => {
+    worker.on("message", (result: DecodeResult | Ready) => {
+      thread.ready = true;
+      this.stillborn = 0;
+      if (result === "ready") return;
       const pending = jobs.get(result.id);
       jobs.delete(result.id);
       if (jobs.size === 0) worker.unref();
-      if (pending) settle(pending, result);
+      if (pending) this.settle(pending, result);
       this.handOut();
     });
     let reason: unknown;
@@ -147,26 +179,46 @@ export class DecodePool<Own extends Preparation = Preparation> implements AsyncD
     return thread;
   }
 
-  /** A thread has died: what it had under way is tried once more, in another. */
+  private settle(pending: Pending, result: DecodeResult): void {
+    if (this.suspected === pending) this.suspected = undefined;
+    if ("prepared" in result) {
+      pending.resolve({ prepared: result.prepared });
+    } else if ("thrown" in result) {
+      pending.reject(result.thrown);
+    } else if (result.failure === "time" && ++pending.tries < TRIES) {
+      this.suspects.push(pending);
+    } else {
+      const { code, subject, problem, remedy } = result.error;
+      const failure = result.failure === "machine" ? "machine" : "content";
+      pending.resolve({ error: new EngineError(code, subject, problem, remedy), failure });
+    }
+  }
+
+  /**
+   * A thread has died. What it had under way is tried once more in another, by itself where it may be the cause: of
+   * several pictures nobody knows which.
+   */
   private bury(thread: Thread, reason: unknown): void {
     if (!this.running.delete(thread)) return;
-    for (const pending of thread.jobs.values()) {
-      if (pending.tries < TRIES) this.waiting.unshift(pending);
-      else pending.reject(deathBy(pending.job, reason));
+    const left = [...thread.jobs.values()];
+    const wasSuspected = this.suspected !== undefined && left.includes(this.suspected);
+    if (wasSuspected) this.suspected = undefined;
+    if (!thread.ready) {
+      (wasSuspected ? this.suspects : this.waiting).unshift(...left);
+      if (++this.stillborn >= STILLBORN) this.rejectAll(stillbirth(reason));
+    } else if (left.length === 1 && ++left[0].tries >= TRIES) {
+      left[0].resolve({ error: deathBy(left[0].job, reason), failure: "content" });
+    } else {
+      this.suspects.push(...left);
     }
     this.handOut();
   }
 }
 
-function settle({ resolve, reject }: Pending, result: DecodeResult): void {
-  if ("prepared" in result) {
-    resolve(result.prepared);
-  } else if ("failure" in result) {
-    reject(result.failure);
-  } else {
-    const { code, subject, problem, remedy } = result.error;
-    reject(new EngineError(code, subject, problem, remedy));
-  }
+function stillbirth(reason: unknown): EngineError {
+  const why = reason instanceof Error ? reason.message : "no reason is known";
+  const remedy = "see that there is memory left, and that the package is whole";
+  return new EngineError("device-lost", SUBJECT, `they die as they start (${why})`, remedy, { cause: reason });
 }
 
 function deathBy({ name }: DecodeJob, reason: unknown): EngineError {

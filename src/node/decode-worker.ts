@@ -5,7 +5,7 @@ import { EngineError } from "../errors.ts";
 import { type Preparation, prepareBy } from "../image/preparation.ts";
 import type { RgbImage } from "../image/resize.ts";
 import type { Sampling } from "../image/sampling.ts";
-import { decodeImage } from "./decode.ts";
+import { decodeImage, type Failure, failureOf } from "./decode.ts";
 
 /** A picture to decode; `name` is what errors call it. */
 export interface DecodeJob {
@@ -14,11 +14,14 @@ export interface DecodeJob {
   readonly name: string;
 }
 
-/** What became of it. An EngineError is given by its parts: threads pass on no classes. */
+/** What a thread says first: that it has loaded all that it needs. */
+export type Ready = "ready";
+
+/** What became of it. An EngineError is given by its parts: threads pass on no classes, nor an error's code. */
 export type DecodeResult = { readonly id: number } & (
   | { readonly prepared: RgbImage | Sampling }
-  | { readonly error: Pick<EngineError, "code" | "subject" | "problem" | "remedy"> }
-  | { readonly failure: unknown }
+  | { readonly error: Pick<EngineError, "code" | "subject" | "problem" | "remedy">; readonly failure: Failure }
+  | { readonly thrown: unknown }
 );
 
 async function work(job: DecodeJob, preparation: Preparation, port: MessagePort): Promise<void> {
@@ -30,9 +33,9 @@ async function work(job: DecodeJob, preparation: Preparation, port: MessagePort)
   } catch (error) {
     if (error instanceof EngineError) {
       const { code, subject, problem, remedy } = error;
-      answer({ id, error: { code, subject, problem, remedy } });
+      answer({ id, error: { code, subject, problem, remedy }, failure: failureOf(error) });
     } else {
-      answer({ id, failure: error });
+      answer({ id, thrown: error });
     }
   }
 }
@@ -46,4 +49,5 @@ function buffersOf(prepared: RgbImage | Sampling): ArrayBuffer[] {
 const port = parentPort;
 if (port) {
   port.on("message", (job: DecodeJob) => void work(job, workerData as Preparation, port));
+  port.postMessage("ready" satisfies Ready);
 }

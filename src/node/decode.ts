@@ -11,6 +11,7 @@ import { open, type FileHandle } from "node:fs/promises";
 import sharp, { type Metadata, type SharpOptions } from "sharp";
 import { EngineError } from "../errors.ts";
 import type { RgbImage } from "../image/resize.ts";
+import { systemErrorCode } from "./system-errors.ts";
 
 /** The most pixels that are decoded: 16,383², three quarters of a gigabyte of R, G, B. */
 export const MAX_PIXELS = 0x3fff * 0x3fff;
@@ -33,6 +34,11 @@ const SVG_MAX_UNITS = 1_000_000;
 
 /** Windows has no such flag. */
 const NON_BLOCKING = "O_NONBLOCK" in constants ? constants.O_NONBLOCK : 0;
+
+/** What sharp and what it decodes with say of time and of memory; a picture that asks for too much has a limit named. */
+const TIMED_OUT = /timeout/i;
+const OUT_OF_MEMORY =
+  /^(?!.*limit).*(out of memory|(cannot|unable to|could not) allocate|insufficient memory|allocation failed)/is;
 
 const FORMATS = "JPEG, PNG, WebP, AVIF, GIF, TIFF or SVG";
 
@@ -145,7 +151,7 @@ function refusal(error: unknown, name: string): EngineError {
       cause: error,
     });
   }
-  if (/timeout/i.test(text)) {
+  if (TIMED_OUT.test(text)) {
     return new EngineError(
       "picture",
       name,
@@ -167,6 +173,21 @@ function refusal(error: unknown, name: string): EngineError {
     `save it anew as ${FORMATS}`,
     { cause: error },
   );
+}
+
+/**
+ * Whose failure a picture's error tells of: the picture's own, which stays whatever one does; the machine's (its file
+ * system, its memory), of which another try may see nothing; or of time, which a picture may take and a busy machine too.
+ */
+export type Failure = "content" | "machine" | "time";
+
+/** What an error that `decodeImage` threw tells of. */
+export function failureOf({ cause }: EngineError): Failure {
+  if (!(cause instanceof Error)) return "content";
+  // Node's own codes (ERR_…) are of arguments: a name that no file can have.
+  if (/^E[A-Z\d]+$/.test(systemErrorCode(cause) ?? "")) return "machine";
+  if (OUT_OF_MEMORY.test(cause.message)) return "machine";
+  return TIMED_OUT.test(cause.message) ? "time" : "content";
 }
 
 /** A regular file's bytes; anything else (a folder, a device, a pipe) is refused before it is read. */

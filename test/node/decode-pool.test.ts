@@ -1,6 +1,6 @@
 /** Pictures decoded by threads: the same as without them, in order, within bounds, and with their errors. */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import sharp from "sharp";
@@ -75,13 +75,14 @@ test("errors cross over whole, and the others are still done", async () => {
 
 test("labelled pictures come in their order, no more ahead than asked for, unreadable ones in their place", async () => {
   const pool = make({ kind: "sampling", protocol: "squash256", side: 8 }, 3);
+  writeFileSync(path.join(root, "bad.jpg"), "no picture");
   let taken = 0;
   let given = 0;
   let most = 0;
   function* pictures() {
     for (let number = 0; number < 40; number++) {
       most = Math.max(most, ++taken - given);
-      yield { number, image: number % 10 === 7 ? "none.jpg" : `${SIZES[number % SIZES.length]}.jpg`, class: 1 };
+      yield { number, image: number % 10 === 7 ? "bad.jpg" : `${SIZES[number % SIZES.length]}.jpg`, class: 1 };
     }
   }
   const numbers: number[] = [];
@@ -95,24 +96,24 @@ test("labelled pictures come in their order, no more ahead than asked for, unrea
   expect(most).toBeGreaterThan(2);
 });
 
-test("a thread that dies is replaced; a picture that kills them is an error of its own", async () => {
-  const pool = make(null as unknown as Preparation, 1);
-  // What is no failure of a picture is not made one.
-  await expect(pool.decode(files[1])).rejects.not.toBeInstanceOf(EngineError);
-  const threads = (pool as unknown as { running: Set<{ worker: { terminate(): Promise<number> } }> }).running;
-  const kill = async () => {
-    const [first] = threads;
-    await first.worker.terminate();
-  };
-  const once = make({ kind: "picture" }, 1);
-  const running = (once as unknown as { running: typeof threads }).running;
-  const decoded = once.decode(files[2]);
-  await [...running][0].worker.terminate();
-  expect(await decoded).toMatchObject({ width: 900 });
-  const never = pool.decode(files[2], "killer.jpg");
-  await kill();
-  await kill();
-  await expect(never).rejects.toMatchObject({ code: "picture", subject: "killer.jpg" });
+test("what is no failure of a picture is not made one", async () => {
+  await expect(make(null as unknown as Preparation, 1).decode(files[1])).rejects.not.toBeInstanceOf(EngineError);
+});
+
+test("a picture whose file is gone, or may not be looked at, is no result: it ends the evaluation", async () => {
+  const pool = make({ kind: "sampling", protocol: "squash256", side: 8 });
+  symlinkSync("loop.jpg", path.join(root, "loop.jpg"));
+  for (const image of ["none.jpg", "loop.jpg"]) {
+    const numbers: number[] = [];
+    const take = async () => {
+      const pictures = ["bad.jpg", "64.jpg", image].map((each, number) => ({ number, image: each, class: 1 }));
+      for await (const { number } of pool.decodeAhead(pictures, (each) => path.join(root, each.image), 2)) {
+        numbers.push(number);
+      }
+    };
+    await expect(take()).rejects.toMatchObject({ code: "picture", subject: image });
+    expect(numbers).toEqual([0, 1]);
+  }
 });
 
 test("closing it rejects what is under way, and what comes later", async () => {
