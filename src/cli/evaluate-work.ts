@@ -1,6 +1,8 @@
 /** Evaluates what a state does not have yet: pictures are decoded ahead, and each is kept and printed as it is done. */
 
 import type { Classifier } from "../classify/classifier.ts";
+import { EngineError } from "../errors.ts";
+import { joinAdapters } from "../evaluate/adapters.ts";
 import { evaluate } from "../evaluate/evaluate.ts";
 import { type LabelledPicture, picturesOf } from "../evaluate/pictures.ts";
 import type { EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "../evaluate/record.ts";
@@ -52,16 +54,21 @@ async function evaluateRest(work: Work, state: EvaluationState | undefined, cont
   if (terminal.json) for (const picture of before) await printPicture(picture, terminal);
   const own = picturesOf(shard, work.pictures);
   const known = { run, shard, skipUnreadable };
-  if (before.length === own.length) return { ...known, adapter: adapters, pictures: before, seconds };
-  if (before.length > 0) {
+  if (before.length > 0 && before.length < own.length) {
     terminal.note(
       `${work.state}: going on after ${before.length.toLocaleString("en")} of ${plural(own.length, "picture")}`,
     );
   }
+  const unreadable = before.filter((picture) => "error" in picture).length;
+  if (unreadable > 0) {
+    const kept = `${plural(unreadable, "picture")} that could not be read`;
+    terminal.note(`${work.state}: keeps ${kept} as such; a new state looks at all of them again`);
+  }
+  if (before.length === own.length) return { ...known, adapter: adapters, pictures: before, seconds };
   const rest = await classifyRest(work, own, state, context);
   return {
     ...known,
-    adapter: [...new Set([...adapters.split(" + ").filter((each) => each !== ""), rest.adapter])].join(" + "),
+    adapter: joinAdapters([adapters, rest.adapter]),
     pictures: [...before, ...rest.pictures].sort((a, b) => a.number - b.number),
     seconds: seconds + rest.seconds,
   };
@@ -75,6 +82,10 @@ async function classifyRest(
 ): Promise<Pick<Evaluation, "seconds" | "adapter"> & { readonly pictures: EvaluatedPicture[] }> {
   using engine = await open(own.length);
   const { classifier, adapter } = engine;
+  const earlier = state?.before.adapter ?? "";
+  if (earlier !== "" && joinAdapters([earlier, adapter]) !== earlier) {
+    terminal.note(`${state!.path}: began on ${earlier}, goes on on ${adapter}: last bits of probabilities may differ`);
+  }
   await state?.begin(adapter);
   await using pool = new DecodePool(classifier.preparation);
   const before = state?.before.pictures ?? [];
@@ -102,7 +113,9 @@ async function classifyRest(
       await printPicture(picture, terminal, { isNew: true });
     }
   } catch (error) {
-    if (error instanceof Interrupted && state) {
+    // A picture's error that comes to here is the machine's: its file is gone, or there is no memory.
+    const goesOn = error instanceof Interrupted || (error instanceof EngineError && error.code === "picture");
+    if (goesOn && state) {
       const done = (before.length + pictures.length).toLocaleString("en");
       terminal.note(`${state.path}: keeps ${done} of ${plural(own.length, "picture")}; the same command goes on`);
     }
