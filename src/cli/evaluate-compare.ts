@@ -2,8 +2,10 @@
 
 import { compareEvaluations, type Comparison, type ErrorComparison } from "../evaluate/compare.ts";
 import type { NamedEvaluation } from "../evaluate/merge.ts";
+import { classNames } from "../evaluate/report/class-names.ts";
 import type { ErrorRate } from "../evaluate/statistics.ts";
 import { IMAGENET_LABELS } from "../labels/imagenet.ts";
+import { percent } from "../page/figures.ts";
 import { formatTable, plural, significant } from "./format.ts";
 import { exitStatus } from "./report.ts";
 import type { Terminal } from "./terminal.ts";
@@ -12,6 +14,8 @@ import type { Terminal } from "./terminal.ts";
 const SHOWN = 20;
 /** How many of the largest differences anybody is shown. */
 const LARGEST = 10;
+
+const names = classNames(IMAGENET_LABELS);
 
 /**
  * Compares, and prints: for programs a line a picture that changed, and last the figures.
@@ -95,7 +99,7 @@ async function printTables(
             `${one === null || other === null ? "≥ " : ""}${significant(difference, 3)}`,
             one === null ? "–" : significant(one, 3),
             other === null ? "–" : significant(other, 3),
-            nameOf(which),
+            names.text(which),
             image,
           ]),
         { head: ["difference", "first", "second", "class", "picture"], align: ["right", "right", "right"] },
@@ -110,7 +114,7 @@ async function printTables(
           .slice(0, SHOWN)
           .map(({ image, class: shown, first: one, second: other }) => [
             image,
-            nameOf(shown),
+            names.text(shown),
             guess(one, shown),
             guess(other, shown),
           ]),
@@ -124,13 +128,12 @@ async function printTables(
 /** `10.07 % (9.81 to 10.34), 5035 of 50,000`. */
 function error({ errors, of, rate, interval }: ErrorRate): string {
   if (of === 0) return "–";
-  const percent = (part: number) => (100 * part).toFixed(2);
-  const range = `${percent(interval.low)} to ${percent(interval.high)}`;
-  return `${percent(rate)} % (${range}), ${errors.toLocaleString("en")} of ${of.toLocaleString("en")}`;
+  const range = [interval.low, interval.high].map((end) => (100 * end).toFixed(2)).join(" to ");
+  return `${percent(rate, 2)} (${range}), ${errors.toLocaleString("en")} of ${of.toLocaleString("en")}`;
 }
 
 function share(count: number, of: number): string {
-  return `${((100 * count) / of).toFixed(2)} %, ${count.toLocaleString("en")} of ${of.toLocaleString("en")}`;
+  return `${percent(count / of, 2)}, ${count.toLocaleString("en")} of ${of.toLocaleString("en")}`;
 }
 
 function discordant({ onlyFirst, onlySecond, mcnemar: { test, statistic, p } }: ErrorComparison): string {
@@ -142,10 +145,5 @@ function discordant({ onlyFirst, onlySecond, mcnemar: { test, statistic, p } }: 
 
 /** A class as it was taken, marked where it is right. */
 function guess({ class: taken, probability }: { class: number; probability: number }, shown: number): string {
-  return `${(100 * probability).toFixed(1)} % ${nameOf(taken)}${taken === shown ? " ✓" : ""}`;
-}
-
-/** A class's first name: the rest would make a table too wide. */
-function nameOf(which: number): string {
-  return IMAGENET_LABELS[which]?.name.split(",")[0] ?? `class ${which}`;
+  return `${percent(probability)} ${names.text(taken)}${taken === shown ? " ✓" : ""}`;
 }

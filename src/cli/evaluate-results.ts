@@ -1,14 +1,21 @@
 /** How an evaluation is printed: for programs a line a picture and one with the figures, for people tables. */
 
-import { errorRows, PAPER_TABLE_3, paperError } from "../evaluate/paper.ts";
+import { errorRows } from "../evaluate/paper.ts";
 import type { EvaluatedPicture, Evaluation } from "../evaluate/record.ts";
 import { type ErrorRate, summarise, type Summary } from "../evaluate/statistics.ts";
+import { classNames } from "../evaluate/report/class-names.ts";
+import { variants } from "../evaluate/report/efforts.ts";
+import { IMAGENET_LABELS } from "../labels/imagenet.ts";
 import { labelOf } from "../labels/labels.ts";
+import { percent, signedPercent } from "../page/figures.ts";
 import { formatTable, formatTime, plural, significant } from "./format.ts";
+import { plainText } from "./report.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** How many classes, confusions and unreadable pictures people are shown. */
 const SHOWN = 10;
+
+const names = classNames(IMAGENET_LABELS);
 
 /** Says what became of a picture; to people only that it could not be read, when that is news. */
 export async function printPicture(
@@ -22,25 +29,44 @@ export async function printPicture(
   await terminal.printJson({ image, class: shown, ...rest, number });
 }
 
-/** File names may hold anything, a terminal's control sequences too. */
-function plainText(text: string): string {
-  // eslint-disable-next-line no-control-regex -- these very characters
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
+/** An evaluation and its figures. */
+interface Summarised {
+  readonly evaluation: Evaluation;
+  readonly summary: Summary;
+  /** What tells it from those beside it; empty where nothing does. */
+  readonly variant: string;
 }
 
-/** Prints the figures of an evaluation, whose pictures were printed before. */
-export async function printSummary(evaluation: Evaluation, terminal: Terminal): Promise<Summary> {
-  const summary = summarise(evaluation);
-  if (terminal.json) await printFigures(evaluation, summary, terminal);
-  else await printTables(evaluation, summary, terminal);
-  return summary;
+/**
+ * Prints the figures of an evaluation, whose pictures were printed before.
+ *
+ * @param beside others of the same pictures, which stand in the paper's table too
+ */
+export async function printSummary(
+  evaluation: Evaluation,
+  terminal: Terminal,
+  beside: readonly Evaluation[] = [],
+): Promise<Summary> {
+  const evaluations = [evaluation, ...beside];
+  const telling = variants(evaluations);
+  const all = evaluations.map((each, index) => ({
+    evaluation: each,
+    summary: summarise(each),
+    variant: telling[index],
+  }));
+  const [own] = all;
+  if (terminal.json) await printFigures(own, all, terminal);
+  else await printTables(own, all, terminal);
+  return own.summary;
 }
 
 async function printFigures(
-  { run, shard, adapter, skipUnreadable, seconds }: Evaluation,
-  { images, unreadable, top1, top5, imagesPerSecond }: Summary,
+  { evaluation, summary }: Summarised,
+  all: readonly Summarised[],
   terminal: Terminal,
 ): Promise<void> {
+  const { run, shard, adapter, skipUnreadable, seconds } = evaluation;
+  const { images, unreadable, top1, top5, classes, confusions, imagesPerSecond } = summary;
   const interval = ({ interval: { low, high } }: ErrorRate) => [low, high];
   await terminal.printJson({
     images,
@@ -59,12 +85,33 @@ async function printFigures(
     seconds,
     shard,
     run,
+    classes: classes.map(({ class: shown, top1: one, top5: five, unreadable: broken }) => ({
+      class: shown,
+      images: one.of + (skipUnreadable ? broken : 0),
+      unreadable: broken,
+      top1Errors: one.errors,
+      top5Errors: five.errors,
+    })),
+    confusions,
+    table: errorRows(all).map(({ models, crops, cost, top5Error, againstBase, paper, paperAgainstBase }) => ({
+      models,
+      crops,
+      cost,
+      top5Error,
+      againstBase,
+      paper,
+      paperAgainstBase,
+    })),
   });
 }
 
-async function printTables(evaluation: Evaluation, summary: Summary, terminal: Terminal): Promise<void> {
+async function printTables(
+  { evaluation, summary }: Summarised,
+  all: readonly Summarised[],
+  terminal: Terminal,
+): Promise<void> {
   const { run, shard, adapter, seconds, skipUnreadable } = evaluation;
-  const { images, unreadable, top1, top5, imagesPerSecond } = summary;
+  const { images, unreadable, top1, imagesPerSecond } = summary;
   const treated = skipUnreadable ? "left out" : "counted as errors";
   const part = shard.of === 1 ? "" : ` (shard ${shard.index}/${shard.of} of ${plural(run.total, "picture")})`;
   await terminal.print(
@@ -79,7 +126,18 @@ async function printTables(evaluation: Evaluation, summary: Summary, terminal: T
       ["Throughput", `${significant(imagesPerSecond, 3)} pictures a second, ${formatTime(1000 * seconds)} in all`],
     ]),
   );
-  if (top1.of === 0) return;
+  if (top1.of > 0) await printErrors(summary, all, terminal);
+  const broken = evaluation.pictures.filter((picture) => "error" in picture);
+  await section(
+    terminal.colors.bold("Unreadable"),
+    terminal,
+    broken.slice(0, SHOWN).map(({ error }) => [plainText(error)]),
+  );
+  await more(broken.length, "picture", "pictures", terminal);
+}
+
+async function printErrors(summary: Summary, all: readonly Summarised[], terminal: Terminal): Promise<void> {
+  const { top1, top5 } = summary;
   const { bold } = terminal.colors;
   await section(
     "",
@@ -93,7 +151,7 @@ async function printTables(evaluation: Evaluation, summary: Summary, terminal: T
       align: ["left", "right", "right", "right"],
     },
   );
-  await section(bold("As in the paper's Table 3"), terminal, paperRows(evaluation, top5), {
+  await section(bold("As in the paper's Table 3"), terminal, paperTable(all), {
     head: ["models", "crops", "cost", "top-5 error", "against base", "paper", "against base"],
     align: ["right", "right", "right", "right", "right", "right", "right"],
   });
@@ -108,8 +166,8 @@ async function printTables(evaluation: Evaluation, summary: Summary, terminal: T
     worst
       .slice(0, SHOWN)
       .map(({ class: index, top1: one, top5: five }) => [
-        percent(one.rate),
-        percent(five.rate),
+        percent(one.rate, 2),
+        percent(five.rate, 2),
         one.of,
         ...named(index),
       ]),
@@ -121,16 +179,14 @@ async function printTables(evaluation: Evaluation, summary: Summary, terminal: T
     terminal,
     summary.confusions
       .slice(0, SHOWN)
-      .map(({ class: shown, predicted, count, of }) => [`${count} of ${of}`, nameOf(shown), "for", nameOf(predicted)]),
+      .map(({ class: shown, predicted, count, of }) => [
+        `${count} of ${of}`,
+        names.text(shown),
+        "for",
+        names.text(predicted),
+      ]),
     { align: ["right"] },
   );
-  const broken = evaluation.pictures.filter((picture) => "error" in picture);
-  await section(
-    bold("Unreadable"),
-    terminal,
-    broken.slice(0, SHOWN).map(({ error }) => [plainText(error)]),
-  );
-  await more(broken.length, "picture", "pictures", terminal);
 }
 
 async function section(
@@ -150,48 +206,25 @@ async function more(count: number, one: string, several: string, terminal: Termi
     await terminal.print(`… and ${rest.toLocaleString("en")} more ${rest === 1 ? one : several}: see --json`);
 }
 
-/** The paper's rows, with this evaluation's figures in its own. */
-function paperRows(evaluation: Evaluation, top5: ErrorRate): string[][] {
-  const [own] = errorRows([{ run: evaluation.run, top5 }]);
-  const isOwn = ({ models, crops }: { models: number; crops: number }) => models === own.models && crops === own.crops;
-  const others = PAPER_TABLE_3.filter((row) => !isOwn(row));
-  const base = PAPER_TABLE_3[0].top5Error;
-  const rows = [
-    { models: own.models, crops: own.crops, own: own.top5Error, paper: paperError(own) },
-    ...others.map(({ models, crops, top5Error }) => ({ models, crops, own: null, paper: top5Error })),
-  ].sort((a, b) => a.models - b.models || a.crops - b.crops);
-  const isBase = (row: { models: number; crops: number }) => row.models === 1 && row.crops === 1;
-  return rows.map((row) => [
-    String(row.models),
-    String(row.crops),
-    String(row.models * row.crops),
-    row.own === null ? "" : percent(row.own),
-    row.own === null || own.againstBase === null ? "" : points(own.againstBase),
-    row.paper === null ? "–" : percent(row.paper),
-    row.paper === null ? "" : isBase(row) ? "base" : points(row.paper - base),
+/** The paper's table, with the evaluations' figures in it; of several that run differently, with what tells them apart. */
+function paperTable(all: readonly Summarised[]): Parameters<typeof section>[2] {
+  return errorRows(all).map(({ isBase, evaluated, paper, top5Error, againstBase, paperAgainstBase, ...row }) => [
+    row.models,
+    row.crops,
+    row.cost,
+    top5Error === null ? "" : percent(top5Error, 2),
+    top5Error !== null && isBase ? "base" : signedPercent(againstBase),
+    paper === null ? "–" : percent(paper, 2),
+    isBase ? "base" : signedPercent(paperAgainstBase),
+    ...(evaluated?.variant ? [evaluated.variant] : []),
   ]);
 }
 
 function rate({ errors, of, rate: fraction, interval: { low, high } }: ErrorRate): string[] {
   const wrong = `${errors.toLocaleString("en")} of ${of.toLocaleString("en")}`;
-  return [percent(fraction), `${percent(low)} to ${percent(high)}`, wrong];
-}
-
-function percent(fraction: number): string {
-  return `${(100 * fraction).toFixed(2)} %`;
-}
-
-/** A difference of two errors, in percentage points. */
-function points(difference: number): string {
-  return `${difference > 0 ? "+" : "−"}${Math.abs(100 * difference).toFixed(2)} %`;
+  return [percent(fraction, 2), `${percent(low, 2)} to ${percent(high, 2)}`, wrong];
 }
 
 function named(index: number): string[] {
-  const { id } = labelOf(index);
-  return [`${id}  ${nameOf(index)}`];
-}
-
-/** A class's first name: the rest would make a table too wide. */
-function nameOf(index: number): string {
-  return labelOf(index).name.split(",")[0];
+  return [`${labelOf(index).id}  ${names.text(index)}`];
 }

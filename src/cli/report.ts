@@ -14,10 +14,14 @@ export class Interrupted extends Error {
 
 /** `googlenet: WHAT: what is wrong; how to mend it`, and the stack with DEBUG=googlenet. */
 export function errorLine(error: unknown): string {
-  // File names may hold anything, a terminal's control sequences too.
-  // eslint-disable-next-line no-control-regex -- these very characters
-  const line = `googlenet: ${asEngineError(error).message}`.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
+  const line = plainText(`googlenet: ${asEngineError(error).message}`);
   return debugging() && error instanceof Error ? `${line}\n${stackOf(error)}` : line;
+}
+
+/** File names may hold anything, a terminal's control sequences too. */
+export function plainText(text: string): string {
+  // eslint-disable-next-line no-control-regex -- these very characters
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
 }
 
 /** What a command that failed like this exits with. */

@@ -34,38 +34,69 @@ export function costOf({ models, crops }: Effort): number {
   return models * crops;
 }
 
-/** A row in the paper's form, of the paper or of an evaluation. */
-export interface ErrorRow extends Effort {
+/** What is needed of an evaluation to stand in the table. */
+export interface EvaluatedEffort {
+  readonly evaluation: { readonly run: Pick<EvaluationRun, "models" | "crops"> };
+  readonly summary: { readonly top5: Pick<ErrorRate, "rate"> };
+}
+
+/** The evaluations of one effort, and whether the paper has it. */
+export interface EffortGroup<Each> extends Effort {
+  readonly evaluated: readonly Each[];
+}
+
+/** A row in the paper's form: of an evaluation, or of the paper alone where none has this effort. */
+export interface ErrorRow<Each> extends Effort {
+  readonly evaluated: Each | null;
   readonly cost: number;
-  /** A fraction, and that of the paper where it has one for this effort. */
-  readonly top5Error: number;
+  readonly isBase: boolean;
+  /** Fractions: the evaluation's error, and that of the paper; null where there is none. */
+  readonly top5Error: number | null;
   readonly paper: number | null;
-  /** Fractions less than one model with one crop has; null for that one, or where there is none. */
+  /** Fractions less one model with one crop has; null for that one, or where there is none. */
   readonly againstBase: number | null;
   readonly paperAgainstBase: number | null;
 }
 
-/** What an evaluation adds to the table. */
-export interface EvaluatedEffort {
-  readonly run: Pick<EvaluationRun, "models" | "crops">;
-  readonly top5: Pick<ErrorRate, "rate">;
+export function effortOf({ models, crops }: Pick<EvaluationRun, "models" | "crops">): Effort {
+  return { models: models.length, crops };
 }
 
-/** Each evaluation's row; the base is the first of them with one model and one crop. */
-export function errorRows(evaluated: readonly EvaluatedEffort[]): ErrorRow[] {
-  const efforts = evaluated.map(({ run, top5 }) => ({
-    models: run.models.length,
-    crops: run.crops,
-    top5Error: top5.rate,
-  }));
-  const base = efforts.find(isBase)?.top5Error;
-  return efforts.map((effort) => ({
-    ...effort,
-    cost: costOf(effort),
-    paper: paperError(effort),
-    againstBase: base === undefined || isBase(effort) ? null : effort.top5Error - base,
-    paperAgainstBase: paperAgainstBase(effort),
-  }));
+/** The paper's efforts and those of the evaluations, by models and then by crops. */
+export function effortGroups<Each extends EvaluatedEffort>(evaluated: readonly Each[]): EffortGroup<Each>[] {
+  const groups = new Map<string, Effort & { evaluated: Each[] }>();
+  const group = ({ models, crops }: Effort) => {
+    const key = `${models}×${crops}`;
+    const there = groups.get(key) ?? { models, crops, evaluated: [] };
+    groups.set(key, there);
+    return there;
+  };
+  for (const effort of PAPER_TABLE_3) group(effort);
+  for (const each of evaluated) group(effortOf(each.evaluation.run)).evaluated.push(each);
+  return [...groups.values()].sort((a, b) => a.models - b.models || costOf(a) - costOf(b));
+}
+
+/**
+ * The whole table: a row an evaluation, and one of the paper's for what none did, by models and then by crops. The base
+ * is the first evaluation with one model and one crop.
+ */
+export function errorRows<Each extends EvaluatedEffort>(evaluated: readonly Each[]): ErrorRow<Each>[] {
+  const base = evaluated.find(({ evaluation: { run } }) => isBase(effortOf(run)))?.summary.top5.rate;
+  return effortGroups(evaluated).flatMap(({ evaluated: own, ...effort }) =>
+    (own.length > 0 ? own : [null]).map((each) => {
+      const top5Error = each?.summary.top5.rate ?? null;
+      return {
+        ...effort,
+        evaluated: each,
+        cost: costOf(effort),
+        isBase: isBase(effort),
+        top5Error,
+        paper: paperError(effort),
+        againstBase: base === undefined || top5Error === null || isBase(effort) ? null : top5Error - base,
+        paperAgainstBase: paperAgainstBase(effort),
+      };
+    }),
+  );
 }
 
 /** The paper's top-5 error with as many models and crops; null where it has none. */
@@ -77,7 +108,7 @@ export function paperError({ models, crops }: Effort): number | null {
  * The paper's top-5 error less its base's; null for the base, and where the paper has none. (As printed, the last row
  * says −3.45 %, which is not the difference of its errors.)
  */
-export function paperAgainstBase(effort: Effort): number | null {
+function paperAgainstBase(effort: Effort): number | null {
   const error = paperError(effort);
   return error === null || isBase(effort) ? null : error - PAPER_TABLE_3.find(isBase)!.top5Error;
 }

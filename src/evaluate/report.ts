@@ -6,11 +6,11 @@ import { documentOf } from "../page/document.ts";
 import { count, counted, figure, percent } from "../page/figures.ts";
 import { facts, type NamedValue, tiles } from "../page/lists.ts";
 import { html, type Markup } from "../page/markup.ts";
-import { PAPER_PICTURES } from "./paper.ts";
+import { effortOf, PAPER_PICTURES } from "./paper.ts";
 import type { Evaluation } from "./record.ts";
 import { classNames } from "./report/class-names.ts";
 import { classTable, confusionTable, worstClasses } from "./report/classes.ts";
-import { effortName, effortOf, type Evaluated, variantColors, variants } from "./report/efforts.ts";
+import { effortName, type Evaluated, variantColors, variants } from "./report/efforts.ts";
 import { errorBars, range } from "./report/error-bars.ts";
 import { gallery, mistakes, type Thumbnail } from "./report/gallery.ts";
 import { paperTable } from "./report/paper-table.ts";
@@ -151,7 +151,8 @@ function evaluatedOf(evaluations: readonly Evaluation[]): Evaluated[] {
   }));
 }
 
-function requireSamePictures([first, ...others]: readonly Evaluation[]): void {
+/** @throws EngineError `check` where what was evaluated is not the same. */
+export function requireSamePictures([first, ...others]: readonly Pick<Evaluation, "run" | "shard">[]): void {
   for (const { run, shard } of others) {
     if (run.pictures === first.run.pictures && shard.index === first.shard.index && shard.of === first.shard.of)
       continue;

@@ -20,6 +20,12 @@ export function percent(share: number, decimals = 1): string {
   return Number.isNaN(share) ? "–" : `${(100 * share).toFixed(decimals)} %`;
 }
 
+/** `−0.92 %`, with a minus that is as wide as a digit; empty where there is no difference to speak of. */
+export function signedPercent(difference: number | null): string {
+  if (difference === null || Number.isNaN(difference)) return "";
+  return `${difference < 0 ? "−" : "+"}${percent(Math.abs(difference), 2)}`;
+}
+
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 /** `50,000`. */

@@ -2,8 +2,8 @@
 
 import { brightColors } from "../../page/colors.ts";
 import { counted } from "../../page/figures.ts";
-import { costOf, type Effort, PAPER_TABLE_3 } from "../paper.ts";
-import type { Evaluation, EvaluationRun } from "../record.ts";
+import type { Effort } from "../paper.ts";
+import type { Evaluation } from "../record.ts";
 import type { Summary } from "../statistics.ts";
 
 /** Colours that tell variants apart. Red is left to mistakes, and grey to the paper. */
@@ -19,32 +19,9 @@ export interface Evaluated {
   readonly color: string;
 }
 
-/** The evaluations of one effort, and whether the paper has it. */
-export interface EffortGroup extends Effort {
-  readonly evaluated: readonly Evaluated[];
-}
-
 /** `1 model, 10 crops`. */
 export function effortName({ models, crops }: Effort): string {
   return `${counted(models, "model")}, ${counted(crops, "crop")}`;
-}
-
-/** The paper's efforts and those of the evaluations, by models and then by crops. */
-export function effortGroups(evaluated: readonly Evaluated[]): EffortGroup[] {
-  const groups = new Map<string, Effort & { evaluated: Evaluated[] }>();
-  const group = ({ models, crops }: Effort) => {
-    const key = `${models}×${crops}`;
-    const there = groups.get(key) ?? { models, crops, evaluated: [] };
-    groups.set(key, there);
-    return there;
-  };
-  for (const effort of PAPER_TABLE_3) group(effort);
-  for (const each of evaluated) group(effortOf(each.evaluation.run)).evaluated.push(each);
-  return [...groups.values()].sort((a, b) => a.models - b.models || costOf(a) - costOf(b));
-}
-
-export function effortOf({ models, crops }: EvaluationRun): Effort {
-  return { models: models.length, crops };
 }
 
 /** How an evaluation runs, less what all of them share. */

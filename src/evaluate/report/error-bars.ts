@@ -3,9 +3,9 @@
 import { count, percent } from "../../page/figures.ts";
 import { type LinearScale, linearScale } from "../../page/linear-scale.ts";
 import { html, type Markup, portion } from "../../page/markup.ts";
-import { PAPER_PICTURES, paperError } from "../paper.ts";
+import { effortGroups, PAPER_PICTURES, paperError } from "../paper.ts";
 import { errorRate, type ErrorRate, type Interval } from "../statistics.ts";
-import { effortGroups, effortName, type Evaluated } from "./efforts.ts";
+import { effortName, type Evaluated } from "./efforts.ts";
 
 /** The error that is drawn, by what `Summary` calls it. */
 export type ErrorKind = "top1" | "top5";

@@ -1,23 +1,14 @@
 /** The evaluations' errors in the form of the paper's Table 3, beside the paper's own. */
 
-import { count, percent } from "../../page/figures.ts";
+import { count, percent, signedPercent } from "../../page/figures.ts";
 import { html, type Markup } from "../../page/markup.ts";
-import { costOf, type Effort, errorRows, paperAgainstBase, paperError } from "../paper.ts";
-import { effortGroups, type Evaluated } from "./efforts.ts";
+import { errorRows, type ErrorRow } from "../paper.ts";
+import type { Evaluated } from "./efforts.ts";
 
 /** A row an evaluation, and one of the paper's for what no evaluation did. */
 export function paperTable(evaluated: readonly Evaluated[]): Markup {
-  const rows = errorRows(evaluated.map(({ evaluation: { run }, summary: { top5 } }) => ({ run, top5 })));
-  const rowOf = new Map(evaluated.map((each, index) => [each, rows[index]]));
   const several = evaluated.some(({ variant }) => variant !== "");
-  const body = effortGroups(evaluated).flatMap((group) =>
-    group.evaluated.length === 0
-      ? [row(group, several ? "" : null, null, null)]
-      : group.evaluated.map((each) => {
-          const { top5Error, againstBase } = rowOf.get(each)!;
-          return row(group, several ? each.variant : null, top5Error, againstBase);
-        }),
-  );
+  const body = errorRows(evaluated).map((each) => row(each, several));
   return html`<div class="scroll">
     <table class="paper">
       <thead>
@@ -39,24 +30,17 @@ export function paperTable(evaluated: readonly Evaluated[]): Markup {
   </div>`;
 }
 
-/** @param variant null where there is no such column */
-function row(effort: Effort, variant: string | null, error: number | null, againstBase: number | null): Markup {
-  const paper = paperError(effort);
-  return html`<tr class="${error === null ? "soft" : "run"}">
-    <th scope="row">${effort.models}</th>
-    <td>${effort.crops}</td>
-    <td class="wide">${count(costOf(effort))}</td>
-    ${variant === null ? html`` : html`<td class="variant">${variant}</td>`}
-    <td>${error === null ? "" : percent(error, 2)}</td>
-    <td>${error !== null && costOf(effort) === 1 ? "base" : signed(againstBase)}</td>
+/** @param several whether there is a column that tells evaluations apart */
+function row(each: ErrorRow<Evaluated>, several: boolean): Markup {
+  const { models, crops, cost, evaluated, top5Error, againstBase, paper, paperAgainstBase, isBase } = each;
+  return html`<tr class="${evaluated === null ? "soft" : "run"}">
+    <th scope="row">${models}</th>
+    <td>${crops}</td>
+    <td class="wide">${count(cost)}</td>
+    ${several ? html`<td class="variant">${evaluated?.variant ?? ""}</td>` : html``}
+    <td>${top5Error === null ? "" : percent(top5Error, 2)}</td>
+    <td>${top5Error !== null && isBase ? "base" : signedPercent(againstBase)}</td>
     <td class="soft">${paper === null ? "" : percent(paper, 2)}</td>
-    <td class="soft wide">${costOf(effort) === 1 ? "base" : signed(paperAgainstBase(effort))}</td>
+    <td class="soft wide">${isBase ? "base" : signedPercent(paperAgainstBase)}</td>
   </tr> `;
-}
-
-/** `−0.92 %`, with a minus that is as wide as a digit. */
-function signed(difference: number | null): string {
-  if (difference === null || Number.isNaN(difference)) return "";
-  const rounded = percent(Math.abs(difference), 2);
-  return `${difference < 0 ? "−" : "+"}${rounded}`;
 }
