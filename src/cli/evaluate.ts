@@ -1,9 +1,10 @@
 /** `evaluate`: the error over a folder of labelled pictures, in one go or in parts. */
 
-import { join } from "node:path";
+import { realpath } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { EngineError } from "../errors.ts";
-import { evaluationPage } from "../evaluate/report.ts";
-import { mergeShards, type NamedEvaluation } from "../evaluate/merge.ts";
+import { evaluationPage, requireSamePictures } from "../evaluate/report.ts";
+import { mergeShards, type NamedEvaluation, requireFinished } from "../evaluate/merge.ts";
 import { digestOfPictures } from "../evaluate/pictures.ts";
 import type { Evaluation, Shard } from "../evaluate/record.ts";
 import { googLeNet } from "../graph/googlenet.ts";
@@ -56,19 +57,37 @@ export async function evaluate(
 ): Promise<number> {
   checkTask(folder, options, given);
   if (options.compare) return await compare(options.compare, context);
-  if (options.html !== undefined) await requireWritable(options.html);
+  const { html, merge: parts } = options;
+  if (html !== undefined) await requireOwnFile(html, options);
   // Before hours of work, too.
-  const beside = await Promise.all((options.beside ?? []).map(readEvaluation));
-  const evaluation = options.merge
-    ? await merge(options.merge, options, context)
-    : await evaluateFolder(folder!, options, context);
-  // Before what nobody may be reading any more.
-  if (options.html !== undefined) {
-    await writeFileAtomically(options.html, await page([evaluation, ...beside], folder));
-    context.terminal.note(`wrote ${options.html}`);
-  }
-  const { unreadable } = await printSummary(evaluation, context.terminal);
+  if (html !== undefined) await requireWritable(html);
+  const beside = await Promise.all((options.beside ?? []).map(readFinished));
+  const evaluation = parts
+    ? await merge(parts, beside, options)
+    : await evaluateFolder(folder!, beside, options, context);
+  // Before what nobody may be reading any more; where it fails, the figures of hours are still worth printing.
+  const drawn = html === undefined ? undefined : await draw(html, [evaluation, ...beside], folder, context);
+  // Of a folder they were printed as they were done.
+  if (parts) for (const picture of evaluation.pictures) await printPicture(picture, context.terminal);
+  const { unreadable } = await printSummary(evaluation, context.terminal, beside);
+  if (drawn) throw drawn.error;
   return unreadable === 0 || evaluation.skipUnreadable ? exitStatus.done : exitStatus.failed;
+}
+
+/** Writes the page. Gives what went wrong, if anything did. */
+async function draw(
+  html: string,
+  evaluations: readonly [Evaluation, ...Evaluation[]],
+  folder: string | undefined,
+  { terminal }: Context,
+): Promise<{ readonly error: unknown } | undefined> {
+  try {
+    await writeFileAtomically(html, await page(evaluations, folder));
+    terminal.note(`wrote ${html}`);
+    return undefined;
+  } catch (error) {
+    return { error };
+  }
 }
 
 function page(evaluations: readonly [Evaluation, ...Evaluation[]], folder: string | undefined): Promise<string> {
@@ -80,6 +99,30 @@ function page(evaluations: readonly [Evaluation, ...Evaluation[]], folder: strin
   });
 }
 
+/** @throws EngineError "usage" where the page would take the place of a file that it is made of. */
+async function requireOwnFile(html: string, options: EvaluateOptions): Promise<void> {
+  const others: [flag: string, files: readonly (string | undefined)[]][] = [
+    ["--state", [options.state]],
+    ["--beside", options.beside ?? []],
+    ["--merge", options.merge ?? []],
+    ["--labels", [options.labels]],
+    ["--synsets", [options.synsets]],
+  ];
+  const own = await place(html);
+  for (const [flag, files] of others) {
+    for (const file of files) {
+      if (file === undefined || (await place(file)) !== own) continue;
+      throw new EngineError("usage", "--html", `${html} is the file of ${flag}`, "name another file for the page");
+    }
+  }
+}
+
+/** Where a file is, or would be, links followed. */
+async function place(file: string): Promise<string> {
+  const folder = await realpath(dirname(file)).catch(() => resolve(dirname(file)));
+  return await realpath(file).catch(() => join(folder, basename(file)));
+}
+
 /** What --merge and --compare may be given with; all else is of an evaluation that is made. */
 const BESIDES = {
   merge: ["merge", "skipUnreadable", "html", "beside", "json", "quiet"],
@@ -87,7 +130,7 @@ const BESIDES = {
 } as const;
 
 function checkTask(folder: string | undefined, options: EvaluateOptions, given: readonly string[]): void {
-  const { merge: parts, compare: two, html, beside } = options;
+  const { merge: parts, compare: two, html } = options;
   if (folder === undefined && !parts && !two) {
     throw new EngineError("usage", "evaluate", "there is nothing to do", "name a folder, or give --merge or --compare");
   }
@@ -95,9 +138,6 @@ function checkTask(folder: string | undefined, options: EvaluateOptions, given: 
     // A page of merged shards shows pictures, which lie in the folder.
     const problem = `a folder and ${two ? "--compare" : "--merge"} are given`;
     throw new EngineError("usage", "evaluate", problem, "give one of them");
-  }
-  if (beside && html === undefined) {
-    throw new EngineError("usage", "--beside", "there is no --html to draw it in", "give both");
   }
   for (const task of ["merge", "compare"] as const) {
     if (options[task] === undefined) continue;
@@ -113,14 +153,16 @@ function checkTask(folder: string | undefined, options: EvaluateOptions, given: 
 }
 
 async function compare([first, second]: readonly string[], { terminal }: Context): Promise<number> {
-  return await printComparison(await readNamed(first), await readNamed(second), terminal);
+  const both = [await readNamed(first), await readNamed(second)] as const;
+  for (const each of both) requireFinished(each);
+  return await printComparison(...both, terminal);
 }
 
-/** The whole of which the files hold the shards, its pictures printed as if it had been one. */
+/** The whole of which the files hold the shards. */
 async function merge(
   files: readonly string[],
+  beside: readonly Evaluation[],
   { skipUnreadable }: EvaluateOptions,
-  { terminal }: Context,
 ): Promise<Evaluation> {
   const parts = await Promise.all(files.map(readNamed));
   const whole = await mergeShards(
@@ -128,7 +170,7 @@ async function merge(
       ? parts.map(({ name, evaluation }) => ({ name, evaluation: { ...evaluation, skipUnreadable } }))
       : parts,
   );
-  for (const picture of whole.pictures) await printPicture(picture, terminal);
+  requireSamePictures([whole, ...beside]);
   return whole;
 }
 
@@ -136,8 +178,20 @@ async function readNamed(name: string): Promise<NamedEvaluation> {
   return { name, evaluation: await readEvaluation(name) };
 }
 
+/** An evaluation to be shown beside another. */
+async function readFinished(name: string): Promise<Evaluation> {
+  const named = await readNamed(name);
+  requireFinished(named);
+  return named.evaluation;
+}
+
 /** Evaluates a folder, or the part of it that a shard is; goes on where a state says that it was. */
-async function evaluateFolder(folder: string, options: EvaluateOptions, context: Context): Promise<Evaluation> {
+async function evaluateFolder(
+  folder: string,
+  beside: readonly Evaluation[],
+  options: EvaluateOptions,
+  context: Context,
+): Promise<Evaluation> {
   const { terminal } = context;
   checkLook(options);
   if (options.synsets !== undefined && options.labels === undefined) {
@@ -152,19 +206,22 @@ async function evaluateFolder(folder: string, options: EvaluateOptions, context:
   const backend = options.backend ?? "webgpu";
   const models: { name: string; sha256: string }[] = [];
   for (const { name, weights } of chosen) models.push({ name, sha256: await fingerprint(weights) });
+  const run = {
+    engine: googlenetVersion(),
+    models,
+    protocol,
+    crops: cropCount(protocol),
+    precision: options.precision,
+    backend,
+    pictures: await digestOfPictures(pictures),
+    total: pictures.length,
+  };
+  const shard = options.shard ?? { index: 1, of: 1 };
+  requireSamePictures([{ run, shard }, ...beside]);
   return await evaluateWork(
     {
-      run: {
-        engine: googlenetVersion(),
-        models,
-        protocol,
-        crops: cropCount(protocol),
-        precision: options.precision,
-        backend,
-        pictures: await digestOfPictures(pictures),
-        total: pictures.length,
-      },
-      shard: options.shard ?? { index: 1, of: 1 },
+      run,
+      shard,
       pictures,
       pathOf: (image) => join(folder, image),
       state: options.state,

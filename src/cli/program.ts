@@ -238,7 +238,7 @@ function defineEvaluate(define: Define, context: Context, end: (status: number) 
     .option("--html <FILE>", "draw it too: errors, the worst classes, the most confident mistakes as pictures")
     .option(
       "--beside <FILE...>",
-      "with --html, other results of the same pictures (of other crops, say) to draw beside",
+      "other results of the same pictures (of other crops, say) to print and draw beside, in the paper's table",
     );
   addMainHeadOptions(command, lookOptions.batch, wholeNumber("--batch", 1, MAX_BATCH), ensembleOption).action(
     async (folder: string | undefined, options: EvaluateOptions) => {

@@ -38,12 +38,7 @@ export async function mergeShards(parts: readonly NamedEvaluation[]): Promise<Ev
     }
   }
   checkShards(parts, shard.of);
-  for (const { name, evaluation } of parts) {
-    const lacking = shardSize(evaluation.shard, run.total) - evaluation.pictures.length;
-    if (lacking > 0) {
-      throw refusal(name, `it lacks ${lacking} of its pictures`, "let it be finished by the command that began it");
-    }
-  }
+  for (const part of parts) requireFinished(part);
   // Whatever order the files were given in, the whole is the same.
   const evaluations = parts.map(({ evaluation }) => evaluation).sort((a, b) => a.shard.index - b.shard.index);
   const pictures = evaluations.flatMap((each) => each.pictures).sort((a, b) => a.number - b.number);
@@ -58,6 +53,14 @@ export async function mergeShards(parts: readonly NamedEvaluation[]): Promise<Ev
     seconds: evaluations.reduce((sum, { seconds }) => sum + seconds, 0),
     skipUnreadable: first.evaluation.skipUnreadable,
   };
+}
+
+/** @throws EngineError "evaluation" where it lacks some of its shard's pictures: its figures would be those of others. */
+export function requireFinished({ name, evaluation: { run, shard, pictures } }: NamedEvaluation): void {
+  const lacking = shardSize(shard, run.total) - pictures.length;
+  if (lacking > 0) {
+    throw refusal(name, `it lacks ${lacking} of its pictures`, "let it be finished by the command that began it");
+  }
 }
 
 function checkShards(parts: readonly NamedEvaluation[], of: number): void {

@@ -1,8 +1,8 @@
 /** What `evaluate --merge --json` prints of shards is an evaluation like any other: it can be compared and merged anew. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { digestOfPictures, picturesOf } from "../../src/evaluate/pictures.ts";
 import type { EvaluatedPicture } from "../../src/evaluate/record.ts";
 import { evaluationOf, randomPictures } from "../support/evaluations.ts";
@@ -13,10 +13,15 @@ const folder = mkdtempSync(path.join(tmpdir(), "googlenet merge "));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** What the command prints with --json, as far as it is read again. */
-function printed(name: string, index: number, pictures: readonly EvaluatedPicture[], digest: string): string {
+function printed(
+  name: string,
+  { index, of = 2, crops = 1 }: { index: number; of?: number; crops?: number },
+  pictures: readonly EvaluatedPicture[],
+  digest: string,
+): string {
   const { run, ...rest } = evaluationOf(pictures, {
-    shard: { index, of: 2 },
-    run: { pictures: digest, total: pictures.length },
+    shard: { index, of },
+    run: { pictures: digest, total: pictures.length, crops },
   });
   const own = picturesOf(rest.shard, pictures);
   const summary = { images: own.length, run, ...rest, pictures: undefined };
@@ -25,11 +30,86 @@ function printed(name: string, index: number, pictures: readonly EvaluatedPictur
   return file;
 }
 
+describe("others beside the merged", () => {
+  const pictures = randomPictures(uniform(freshSeed()), 30);
+  const of = 1;
+  let whole: string;
+  let ten: string;
+  beforeAll(async () => {
+    const digest = await digestOfPictures(pictures);
+    whole = printed("one crop.json", { index: 1, of }, pictures, digest);
+    ten = printed("ten crops.json", { index: 1, of, crops: 10 }, pictures, digest);
+  });
+  const merge = (...more: string[]) => googlenet(["evaluate", "--merge", whole, ...more]);
+
+  test("stand in the paper's table, against the base", async () => {
+    const { stdout } = await merge("--beside", ten);
+    expect(stdout).toMatch(/^ +1 +1 +1 +\d+\.\d\d % +base +10\.07 % +base$/m);
+    expect(stdout).toMatch(/^ +1 +10 +10 +\d+\.\d\d % +\+0\.00 % +9\.15 % +−0\.92 %$/m);
+    expect(stdout).toMatch(/^ +7 +144 +1008 +6\.67 % +−3\.40 %$/m);
+    const figures = objects((await merge("--beside", ten, "--json")).stdout).at(-1)!;
+    const { images, classes, confusions, table, top1Error, unreadable } = figures as Record<string, number> & {
+      classes: { class: number; images: number; unreadable: number; top1Errors: number; top5Errors: number }[];
+      confusions: { count: number }[];
+      table: object[];
+    };
+    const sum = (values: readonly number[]) => values.reduce((total, each) => total + each, 0);
+    expect(sum(classes.map((each) => each.images))).toBe(images);
+    expect(sum(classes.map((each) => each.unreadable))).toBe(unreadable);
+    expect(sum(classes.map((each) => each.top1Errors)) / images).toBeCloseTo(top1Error, 12);
+    expect(sum(confusions.map(({ count }) => count)) + unreadable).toBe(Math.round(top1Error * images));
+    for (const { class: shown, top5Errors } of classes) {
+      const wrong = pictures.filter((each) => each.class === shown && !("top5" in each && each.top5.includes(shown)));
+      expect(top5Errors).toBe(wrong.length);
+    }
+    expect(table).toHaveLength(6);
+    expect(table[1]).toMatchObject({ models: 1, crops: 10, cost: 10, againstBase: 0, paper: 0.0915 });
+  });
+
+  test("a page never takes the place of what it is made of", async () => {
+    const before = readFileSync(ten, "utf8");
+    symlinkSync(ten, path.join(folder, "link.html"));
+    for (const html of [ten, path.join(folder, "link.html"), whole]) {
+      const { status, stdout, stderr } = await merge("--beside", ten, "--html", html);
+      expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+      expect(stderr).toMatch(
+        /^googlenet: --html: .* is the file of --(beside|merge); name another file for the page\n$/,
+      );
+    }
+    expect(readFileSync(ten, "utf8")).toBe(before);
+  });
+
+  test("are refused where they are unfinished or of other pictures, before anything is printed", async () => {
+    const state = path.join(folder, "unfinished.state");
+    const { run, shard, skipUnreadable } = evaluationOf([], { run: { total: 30 } });
+    writeFileSync(state, `${JSON.stringify({ evaluation: 1, run, shard, skipUnreadable })}\n`);
+    const lacking = /^googlenet: .*unfinished\.state: it lacks 30 of its pictures; let it be finished/;
+    const outcomes = [
+      await merge("--beside", state),
+      await googlenet(["evaluate", "--compare", state, whole]),
+      await merge("--beside", printed("other.json", { index: 1, of }, pictures, "another digest")),
+    ];
+    expect(outcomes.map(({ status, stdout }) => [status, stdout])).toEqual(outcomes.map(() => [1, ""]));
+    expect(outcomes[0].stderr).toMatch(lacking);
+    expect(outcomes[1].stderr).toMatch(lacking);
+    expect(outcomes[2].stderr).toMatch(/they are not of the same pictures/);
+  });
+
+  test("figures are printed once, and even where the page can't be", async () => {
+    const { status, stdout, stderr } = await merge("--json", "--html", "/dev/full");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/\/dev\/full: cannot be written: the disk is full/);
+    const lines = objects(stdout);
+    expect(lines).toHaveLength(pictures.length + 1);
+    expect(lines.at(-1)).toMatchObject({ images: 30 });
+  });
+});
+
 test("shards merge to a whole that agrees with itself", async () => {
   const seed = freshSeed();
   const pictures = randomPictures(uniform(seed), 60);
   const digest = await digestOfPictures(pictures);
-  const parts = [1, 2].map((index) => printed(`${index}.json`, index, pictures, digest));
+  const parts = [1, 2].map((index) => printed(`${index}.json`, { index }, pictures, digest));
   const merged = await googlenet(["evaluate", "--merge", ...parts, "--json"]);
   expect(merged.stderr).toMatch(/^(googlenet: .*)?$/);
   const lines = objects(merged.stdout);
