@@ -35,9 +35,13 @@ case $index$of in
 esac
 name=$results/$index-of-$of
 
+# Of this try alone: another one may still be at work, and is refused by the state's lock, which comes after this file.
+part=$(mktemp "$results/.$index-of-$of.XXXXXX") || exit 1
+trap 'rm -f "$part"' EXIT
+
 # In the background, so that this shell hears signals at once and can hand them on: a container's first process is sent
 # the one that announces its end.
-googlenet evaluate "$folder" --shard "$shard" --state "$name.state" --json "$@" >"$name.part" &
+googlenet evaluate "$folder" --shard "$shard" --state "$name.state" --json "$@" >"$part" &
 child=$!
 trap 'kill -TERM "$child" 2>/dev/null || true' TERM INT HUP
 status=0
@@ -49,8 +53,10 @@ while kill -0 "$child" 2>/dev/null; do
 done
 
 # The last line of a whole shard holds its figures.
-if [ "$status" -le 1 ] && tail -n 1 "$name.part" | grep -q '^{"images":'; then
-  mv "$name.part" "$name.json"
+if [ "$status" -le 1 ] && tail -n 1 "$part" | grep -q '^{"images":'; then
+  # What mktemp makes is its owner's alone.
+  chmod "$(printf '%o' $((0666 & ~0$(umask))))" "$part"
+  mv "$part" "$name.json"
   exit 0
 fi
 exit "$status"

@@ -14,6 +14,14 @@ shards=$1
 results=$2
 shift 2
 
+# The page, to see whether it was drawn.
+html='' before=''
+for each in "$@"; do
+  case $before in --html) html=$each ;; esac
+  case $each in --html=*) html=${each#--html=} ;; esac
+  before=$each
+done
+
 index=$shards
 set -- "$@" --merge
 while [ "$index" -ge 1 ]; do
@@ -21,11 +29,28 @@ while [ "$index" -ge 1 ]; do
   index=$((index - 1))
 done
 
-# As of a shard: pictures that can't be read are no failure of the merging.
+part=$(mktemp "$results/.whole.XXXXXX")
+begun=$part.begun
+trap 'rm -f "$part" "$begun"' EXIT
+trap 'exit 130' TERM INT HUP
+: >"$begun"
+
+# As of a shard: pictures that can't be read are no failure of the merging, though they have its status.
 status=0
-googlenet evaluate "$@" --json >"$results/whole.part" || status=$?
-if [ "$status" -gt 1 ] || ! tail -n 1 "$results/whole.part" | grep -q '^{"images":'; then
-  exit "$status"
+googlenet evaluate "$@" --json >"$part" || status=$?
+if [ "$status" -gt 1 ] || ! tail -n 1 "$part" | grep -q '^{"images":'; then
+  exit "$((status > 0 ? status : 1))"
 fi
-mv "$results/whole.part" "$results/whole.json"
-googlenet evaluate "$@" || [ $? -eq 1 ]
+# What mktemp makes is its owner's alone.
+chmod "$(printf '%o' $((0666 & ~0$(umask))))" "$part"
+mv "$part" "$results/whole.json"
+
+status=0
+googlenet evaluate --merge "$results/whole.json" >"$part" || status=$?
+if [ "$status" -gt 1 ] || [ ! -s "$part" ]; then
+  exit "$((status > 0 ? status : 1))"
+fi
+cat "$part"
+if [ -n "$html" ] && [ -z "$(find "$html" -newer "$begun" 2>/dev/null)" ]; then
+  exit 1
+fi

@@ -17,9 +17,15 @@ process.on("SIGTERM", () => process.exit(130));
 
 let pictures;
 if (argv.includes("--merge")) {
+  const html = argv.includes("--html") ? valueOf("--html") : undefined;
+  if (html !== undefined && !process.env.STUB_NO_PAGE) appendFileSync(html, "a page\n");
+  // The whole, as it was printed.
+  const whole = argv.find((each) => each.endsWith("whole.json"));
+  if (whole && process.env.STUB_FAILS) process.exit(1);
+  const printed = whole ? linesOf(whole).map((line) => JSON.parse(line).image) : [];
   const states = argv.filter((each) => each.endsWith(".state"));
   if (!states.every((file) => linesOf(file).at(-1) === "whole")) process.exit(1);
-  pictures = states.flatMap((file) => linesOf(file).slice(0, -1)).sort();
+  pictures = [...printed.filter(Boolean), ...states.flatMap((file) => linesOf(file).slice(0, -1))].sort();
 } else {
   const [index, of] = valueOf("--shard").split("/").map(Number);
   const state = valueOf("--state");

@@ -5,8 +5,10 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -101,7 +103,8 @@ describe("a shard", () => {
         ...["--json", "--labels", "val 1.txt", "--crops", "10"],
       ],
     });
-    expect(existsSync(written("2-of-3.part"))).toBe(false);
+    expect(readdirSync(results).sort()).toEqual(["2-of-3.json", "2-of-3.state"]);
+    expect(statSync(written("2-of-3.json")).mode).toBe(statSync(written("2-of-3.state")).mode);
   });
 
   test("is whole where a picture can't be read, for no retry would mend it", async () => {
@@ -139,6 +142,26 @@ describe("a shard", () => {
     expect((await run(shard("1/1"))).status).toBe(0);
     expect(readFileSync(written("1-of-1.state"), "utf8").startsWith(kept)).toBe(true);
     expect(lastObject("1-of-1.json")).toMatchObject({ images: 11 });
+  });
+});
+
+describe("merging", () => {
+  const merge = (env: Readonly<Record<string, string>> = {}, ...more: string[]) =>
+    run([path.join(deploy, "merge-shards.sh"), "1", results, ...more], env);
+
+  test("draws a page once, and leaves nothing else", async () => {
+    await run(shard("1/1"));
+    const html = written("page.html");
+    expect(await merge({}, "--html", html)).toMatchObject({ status: 0, stdout: "pictures: 11\n" });
+    expect(readFileSync(html, "utf8")).toBe("a page\n");
+    expect(readdirSync(results).sort()).toEqual(["1-of-1.json", "1-of-1.state", "page.html", "whole.json"]);
+  });
+
+  test("fails where the page, or what people read, does", async () => {
+    await run(shard("1/1"));
+    expect(await merge({ STUB_NO_PAGE: "1" }, "--html", written("page.html"))).toMatchObject({ status: 1 });
+    expect(await merge({ STUB_FAILS: "1" })).toMatchObject({ status: 1, stdout: "" });
+    expect((await merge()).status).toBe(0);
   });
 });
 
