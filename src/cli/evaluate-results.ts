@@ -93,6 +93,15 @@ async function printFigures(
       top5Errors: five.errors,
     })),
     confusions,
+    ...(summary.models.length === 0
+      ? {}
+      : {
+          modelErrors: summary.models.map((each, index) => ({
+            model: run.models[index].name,
+            top1Error: each.top1.rate,
+            top5Error: each.top5.rate,
+          })),
+        }),
     table: errorRows(all).map(({ models, crops, cost, top5Error, againstBase, paper, paperAgainstBase }) => ({
       models,
       crops,
@@ -105,11 +114,8 @@ async function printFigures(
   });
 }
 
-async function printTables(
-  { evaluation, summary }: Summarised,
-  all: readonly Summarised[],
-  terminal: Terminal,
-): Promise<void> {
+async function printTables(own: Summarised, all: readonly Summarised[], terminal: Terminal): Promise<void> {
+  const { evaluation, summary } = own;
   const { run, shard, adapter, seconds, skipUnreadable } = evaluation;
   const { images, unreadable, top1, imagesPerSecond } = summary;
   const treated = skipUnreadable ? "left out" : "counted as errors";
@@ -126,7 +132,7 @@ async function printTables(
       ["Throughput", `${significant(imagesPerSecond, 3)} pictures a second, ${formatTime(1000 * seconds)} in all`],
     ]),
   );
-  if (top1.of > 0) await printErrors(summary, all, terminal);
+  if (top1.of > 0) await printErrors(own, all, terminal);
   const broken = evaluation.pictures.filter((picture) => "error" in picture);
   await section(
     terminal.colors.bold("Unreadable"),
@@ -136,7 +142,11 @@ async function printTables(
   await more(broken.length, "picture", "pictures", terminal);
 }
 
-async function printErrors(summary: Summary, all: readonly Summarised[], terminal: Terminal): Promise<void> {
+async function printErrors(
+  { evaluation, summary }: Summarised,
+  all: readonly Summarised[],
+  terminal: Terminal,
+): Promise<void> {
   const { top1, top5 } = summary;
   const { bold } = terminal.colors;
   await section(
@@ -150,6 +160,16 @@ async function printErrors(summary: Summary, all: readonly Summarised[], termina
       head: ["", "error", "95 % interval", "pictures"],
       align: ["left", "right", "right", "right"],
     },
+  );
+  await section(
+    bold("Each model alone"),
+    terminal,
+    summary.models.map((each, index) => [
+      percent(each.top1.rate, 2),
+      percent(each.top5.rate, 2),
+      plainText(evaluation.run.models[index].name),
+    ]),
+    { head: ["top-1", "top-5", "model"], align: ["right", "right"] },
   );
   await section(bold("As in the paper's Table 3"), terminal, paperTable(all), {
     head: ["models", "crops", "cost", "top-5 error", "against base", "paper", "against base"],

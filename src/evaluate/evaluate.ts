@@ -2,9 +2,10 @@
 
 import { EngineError } from "../errors.ts";
 import type { Classification, Classifier, ClassifyOptions } from "../classify/classifier.ts";
-import { topK } from "../labels/labels.ts";
+import { type Ranked, topK } from "../labels/labels.ts";
 import type { LabelledPicture, PreparedPicture } from "./pictures.ts";
 import type { EvaluatedPicture } from "./record.ts";
+import type { ClassifiedPicture } from "./statistics.ts";
 
 /** What became of a picture, and the time since the one before it. */
 export type TimedPicture = EvaluatedPicture & { readonly seconds: number };
@@ -61,8 +62,8 @@ export async function* evaluate<Prepared>(
 
 function judge(
   { image, class: shown }: LabelledPicture,
-  { probabilities }: Classification,
-): { readonly top5: readonly number[]; readonly probabilities: readonly number[]; readonly ofClass: number } {
+  { probabilities, models }: Classification,
+): Omit<ClassifiedPicture, keyof LabelledPicture> {
   const { prob } = probabilities;
   if (prob === undefined) {
     throw new EngineError("usage", "network", "it has no output prob", "evaluate a classifier of such networks");
@@ -72,9 +73,15 @@ function judge(
     throw new EngineError("usage", image, `it is of class ${shown}, and the network has ${prob.length}`, remedy);
   }
   const best = topK(prob, KEPT);
+  const each = models.flatMap(({ prob: own }) => (own === undefined ? [] : [classesOf(topK(own, KEPT))]));
   return {
-    top5: best.map(({ class: index }) => index),
+    top5: classesOf(best),
     probabilities: best.map(({ probability }) => probability),
     ofClass: prob[shown],
+    ...(each.length > 1 && each.length === models.length ? { models: each } : {}),
   };
+}
+
+function classesOf(ranked: readonly Ranked[]): number[] {
+  return ranked.map(({ class: index }) => index);
 }

@@ -105,7 +105,7 @@ function take(collected: Collected, fields: Fields, where: string, file: string)
 }
 
 function pictureOf(fields: Fields, check: (holds: boolean, what: string) => void): EvaluatedPicture {
-  const { number, image, class: shown, error, top5, probabilities, ofClass } = fields;
+  const { number, image, class: shown, error, top5, probabilities, ofClass, models } = fields;
   check(isCount(number), "number");
   check(typeof image === "string", "image");
   check(isCount(shown), "class");
@@ -114,14 +114,16 @@ function pictureOf(fields: Fields, check: (holds: boolean, what: string) => void
     check(typeof error === "string", "error");
     return { ...picture, error: error as string };
   }
-  check(isListOf(top5, isCount) && top5.length > 0 && top5.length <= 5, "top5");
+  check(isTop5(top5), "top5");
   check(isListOf(probabilities, isAmount) && probabilities.length === (top5 as []).length, "probabilities");
   check(isAmount(ofClass), "ofClass");
+  check(models === undefined || isListOf(models, isTop5), "models");
   return {
     ...picture,
     top5: top5 as number[],
     probabilities: probabilities as number[],
     ofClass: ofClass as number,
+    ...(models === undefined ? {} : { models: models as number[][] }),
   };
 }
 
@@ -134,6 +136,10 @@ function isRun(value: unknown): boolean {
 function isModel(value: unknown): boolean {
   const { name, sha256 } = (value ?? {}) as Fields;
   return typeof name === "string" && typeof sha256 === "string";
+}
+
+function isTop5(value: unknown): boolean {
+  return isListOf(value, isCount) && value.length > 0 && value.length <= 5;
 }
 
 function isShard(value: unknown): boolean {

@@ -46,6 +46,8 @@ export type EvaluatedPicture = {
       readonly probabilities: readonly number[];
       /** The probability of the class that it shows. */
       readonly ofClass: number;
+      /** Of an ensemble: the five most probable classes by each model alone, in the models' order. */
+      readonly models?: readonly (readonly number[])[];
     }
   /** Why it could not be read. */
   | { readonly error: string }

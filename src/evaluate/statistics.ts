@@ -46,6 +46,11 @@ export interface Summary {
   readonly classes: readonly ClassErrors[];
   /** All that occur, the most frequent ones first; equally frequent ones by class. */
   readonly confusions: readonly Confusion[];
+  /**
+   * Of an ensemble, each model's errors by itself, in the models' order; empty of one model, and where a picture's
+   * results don't have them.
+   */
+  readonly models: readonly { readonly top1: ErrorRate; readonly top5: ErrorRate }[];
   readonly seconds: number;
   /** Pictures classified in a second of one machine: the seconds of merged shards are added up. 0 where none was. */
   readonly imagesPerSecond: number;
@@ -99,7 +104,7 @@ interface ClassCounts {
  * An evaluation's figures. All of them are made of counts, so that those of merged shards equal those of the whole.
  * Unreadable pictures are errors, unless the evaluation leaves them out.
  */
-export function summarise({ pictures, seconds, skipUnreadable }: Evaluation): Summary {
+export function summarise({ run, pictures, seconds, skipUnreadable }: Evaluation): Summary {
   const counts = new Map<number, ClassCounts>();
   for (const picture of pictures) count(picture, counts);
 
@@ -128,10 +133,33 @@ export function summarise({ pictures, seconds, skipUnreadable }: Evaluation): Su
     images: pictures.length,
     ...total,
     classes: byClass,
+    models: modelErrors(pictures.filter(isClassified), run.models.length, total),
     confusions: confusions.sort((a, b) => b.count - a.count || a.class - b.class || a.predicted - b.predicted),
     seconds,
     imagesPerSecond: seconds > 0 ? readable / seconds : 0,
   };
+}
+
+/** @param total of all models together: who could not be read is wrong, or left out, by each alone as well */
+function modelErrors(
+  classified: readonly ClassifiedPicture[],
+  models: number,
+  { unreadable, top1: { of } }: { readonly unreadable: number; readonly top1: ErrorRate },
+): Summary["models"] {
+  if (models < 2 || classified.some((picture) => picture.models?.length !== models)) return [];
+  const alsoWrong = of > classified.length ? unreadable : 0;
+  const wrong = (isRight: (top5: readonly number[], shown: number) => boolean, model: number) =>
+    classified.filter((picture) => !isRight(picture.models![model], picture.class)).length + alsoWrong;
+  return Array.from({ length: models }, (_, model) => ({
+    top1: errorRate(
+      wrong((top5, shown) => top5[0] === shown, model),
+      of,
+    ),
+    top5: errorRate(
+      wrong((top5, shown) => top5.includes(shown), model),
+      of,
+    ),
+  }));
 }
 
 function count(picture: EvaluatedPicture, counts: Map<number, ClassCounts>): void {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { digestOfPictures, picturesOf } from "../../src/evaluate/pictures.ts";
-import type { EvaluatedPicture } from "../../src/evaluate/record.ts";
+import type { EvaluatedPicture, EvaluationRun } from "../../src/evaluate/record.ts";
 import { evaluationOf, randomPictures } from "../support/evaluations.ts";
 import { freshSeed, uniform } from "../support/random.ts";
 import { googlenet, objects } from "./googlenet.ts";
@@ -15,13 +15,13 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** What the command prints with --json, as far as it is read again. */
 function printed(
   name: string,
-  { index, of = 2, crops = 1 }: { index: number; of?: number; crops?: number },
+  { index, of = 2, ...changes }: { index: number; of?: number } & Partial<EvaluationRun>,
   pictures: readonly EvaluatedPicture[],
   digest: string,
 ): string {
   const { run, ...rest } = evaluationOf(pictures, {
     shard: { index, of },
-    run: { pictures: digest, total: pictures.length, crops },
+    run: { pictures: digest, total: pictures.length, ...changes },
   });
   const own = picturesOf(rest.shard, pictures);
   const summary = { images: own.length, run, ...rest, pictures: undefined };
@@ -64,6 +64,22 @@ describe("others beside the merged", () => {
     }
     expect(table).toHaveLength(6);
     expect(table[1]).toMatchObject({ models: 1, crops: 10, cost: 10, againstBase: 0, paper: 0.0915 });
+  });
+
+  test("of an ensemble each model's errors are printed too", async () => {
+    const both = pictures.map((each) => ("error" in each ? each : { ...each, models: [each.top5, [each.class]] }));
+    const models = ["first", "second"].map((name) => ({ name, sha256: name.padEnd(64, "0") }));
+    const file = printed("two.json", { index: 1, of, models }, both, await digestOfPictures(pictures));
+    const figures = objects((await googlenet(["evaluate", "--merge", file, "--json"])).stdout).at(-1)!;
+    const { unreadable, images, top1Error, top5Error } = figures as Record<string, number>;
+    expect(figures).toMatchObject({
+      modelErrors: [
+        { model: "first", top1Error, top5Error },
+        { model: "second", top1Error: unreadable / images, top5Error: unreadable / images },
+      ],
+    });
+    const { stdout } = await googlenet(["evaluate", "--merge", file]);
+    expect(stdout).toMatch(/^Each model alone\n *top-1 +top-5 +model\n *\d+\.\d\d % +\d+\.\d\d % +first$/m);
   });
 
   test("a page never takes the place of what it is made of", async () => {

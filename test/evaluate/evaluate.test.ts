@@ -56,6 +56,19 @@ test("gives the five most probable classes, and the probability of the one shown
   }
 });
 
+test("keeps what each model of an ensemble says by itself", async () => {
+  const models = [weights, weightsFor(tiny, 2)].map((each) => ({ graph: tiny, weights: each }));
+  const picture = { number: 0, image: "a.jpg", class: 3, prepared: album[0] };
+  const alone = [];
+  for (const model of models) {
+    const [result] = await collect(evaluate(new ReferenceClassifier([model]), [picture]));
+    expect(result).not.toHaveProperty("models");
+    alone.push("top5" in result ? result.top5 : []);
+  }
+  expect(alone[0]).not.toEqual(alone[1]);
+  expect(await collect(evaluate(new ReferenceClassifier(models), [picture]))).toMatchObject([{ models: alone }]);
+});
+
 test("refuses a class that the network does not have, and a network without probabilities", async () => {
   const classifier = new ReferenceClassifier([{ graph: tiny, weights }]);
   const picture = { number: 0, image: "a.jpg", class: 10, prepared: album[2] };

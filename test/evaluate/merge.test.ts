@@ -102,6 +102,8 @@ describe("lines of JSON", () => {
   test("are read as they were printed", () => {
     const shard = split(whole, 4)[2].evaluation;
     expect(parseEvaluation(print(shard), "3.json")).toEqual(shard);
+    const pictures = shard.pictures.map((each) => ("error" in each ? each : { ...each, models: [[1, 2], each.top5] }));
+    expect(parseEvaluation(print({ ...shard, pictures }), "3.json")).toEqual({ ...shard, pictures });
     expect(parseEvaluation(print(shard).replaceAll("\n", "\r\n"), "3.json")).toEqual(shard);
   });
 
@@ -128,6 +130,8 @@ describe("lines of JSON", () => {
     [line({ ...picture, probabilities: [0.5, 0.5] }), "line 1 has no valid probabilities"],
     [line({ ...picture, probabilities: ["NaN"] }), "line 1 has no valid probabilities"],
     [line({ ...picture, ofClass: null }), "line 1 has no valid ofClass"],
+    [line({ ...picture, models: [[1], []] }), "line 1 has no valid models"],
+    [line({ ...picture, models: [1] }), "line 1 has no valid models"],
     [line({ number: 0, image: "a", class: 1, error: 5 }), "line 1 has no valid error"],
     [line({ ...picture, number: 57 }) + line({ run, shard }), "picture 57 is none of shard 1/1 of 57 pictures"],
     [line(picture) + line({ run, shard: { index: 2, of: 2 } }), "picture 0 is none of shard 2/2 of 57 pictures"],

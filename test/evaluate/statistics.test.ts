@@ -109,3 +109,35 @@ describe("a summary", () => {
     );
   });
 });
+
+test("each model of an ensemble has its own errors, unreadable pictures treated as in the whole", () => {
+  const two = { run: { models: ["a", "b"].map((name) => ({ name, sha256: name.repeat(64) })) } };
+  const by = (number: number, shown: number, models: readonly (readonly number[])[]) => ({
+    ...seen(number, shown, [shown, 11, 12, 13, 14]),
+    models,
+  });
+  const pictures = [
+    by(0, 1, [
+      [1, 2, 3, 4, 5],
+      [2, 1, 3, 4, 5],
+    ]),
+    by(1, 2, [
+      [2, 1, 3, 4, 5],
+      [6, 1, 3, 4, 5],
+    ]),
+    unreadable(2, 3),
+  ];
+  const errors = ({ models }: ReturnType<typeof summarise>) =>
+    models.map(({ top1, top5 }) => [top1.errors, top1.of, top5.errors, top5.of]);
+  expect(errors(summarise(evaluationOf(pictures, two)))).toEqual([
+    [1, 3, 1, 3],
+    [3, 3, 2, 3],
+  ]);
+  expect(errors(summarise(evaluationOf(pictures, { ...two, skipUnreadable: true })))).toEqual([
+    [0, 2, 0, 2],
+    [2, 2, 1, 2],
+  ]);
+  // Of a state from before they were kept, and of one model.
+  expect(summarise(evaluationOf([...pictures, seen(3, 1, [1, 2, 3, 4, 5])], two)).models).toEqual([]);
+  expect(summarise(evaluationOf([seen(3, 1, [1, 2, 3, 4, 5])])).models).toEqual([]);
+});
