@@ -1,7 +1,17 @@
 /** Evaluations that are killed and go on, and shards that are evaluated by several processes and joined. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import sharp from "sharp";
@@ -127,4 +137,33 @@ test("shards by several processes, one of them killed and started again, join in
     all.map((each) => [each.number, each.image, each.class, "error" in each ? each.error : each.top5]);
   expect(classes(pictures)).toEqual(classes(whole.pictures));
   expect(summarise({ ...merged, pictures }).top5).toEqual(summarise({ ...whole, skipUnreadable: true }).top5);
+});
+
+test("a file that can't be read for a moment ends it with the state kept, and is a picture like any other later", async () => {
+  const small = path.join(root, "small");
+  mkdirSync(small);
+  const list = path.join(root, "small.txt");
+  const names = ["0.png", "1.png", "2.png", "3.png", "5.png"];
+  for (const name of names) copyFileSync(path.join(folder, name), path.join(small, name));
+  writeFileSync(list, names.map((name) => `${name} 1`).join("\n"));
+  const options = { folder: small, labels: list };
+  const undisturbed = parseEvaluation((await start(options).ended).stdout, "undisturbed");
+
+  const away = path.join(root, "away.png");
+  renameSync(path.join(small, "5.png"), away);
+  // Its disk is not there.
+  symlinkSync("nowhere.png", path.join(small, "5.png"));
+  const state = path.join(root, "moment.state");
+  const failed = await start({ ...options, state }).ended;
+  expect(failed.status).toBe(1);
+  expect(failed.stderr).toMatch(/^googlenet: 5\.png: there is no such file; check the path$/m);
+  const { pictures } = await readEvaluation(state);
+  expect(pictures).toEqual(undisturbed.pictures.slice(0, pictures.length));
+  expect(pictures.filter((each) => "error" in each)).toEqual([]);
+
+  rmSync(path.join(small, "5.png"));
+  renameSync(away, path.join(small, "5.png"));
+  const { status, stdout } = await start({ ...options, state }).ended;
+  expect(status).toBe(0);
+  expect(figures(parseEvaluation(stdout, "again"))).toEqual(figures(undisturbed));
 });

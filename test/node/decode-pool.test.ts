@@ -9,7 +9,7 @@ import { EngineError } from "../../src/errors.ts";
 import type { Preparation } from "../../src/image/preparation.ts";
 import { prepareBy } from "../../src/image/preparation.ts";
 import { DecodePool, decodingThreads } from "../../src/node/decode-pool.ts";
-import { decodeImage } from "../../src/node/decode.ts";
+import { decodeImage, type Failure, failureOf } from "../../src/node/decode.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "googlenet pool "));
 const SIZES = [300, 20, 900, 1, 64, 500];
@@ -126,4 +126,19 @@ test("closing it rejects what is under way, and what comes later", async () => {
 test("there is at least one thread, and none more than libuv decompresses for", () => {
   expect(decodingThreads()).toBeGreaterThanOrEqual(1);
   expect(decodingThreads()).toBeLessThanOrEqual(Number(process.env["UV_THREADPOOL_SIZE"] ?? 4));
+});
+
+test.each<[Failure, unknown]>([
+  ["machine", Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" })],
+  ["machine", Object.assign(new Error("ESTALE: stale"), { code: "ESTALE" })],
+  ["machine", Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" })],
+  ["machine", new Error("vips: out of memory --- size == 805MB")],
+  ["machine", new RangeError("Array buffer allocation failed")],
+  ["time", new Error("timeout: 7% complete")],
+  ["content", new Error("heif: Memory allocation error: Security limit exceeded: out of memory")],
+  ["content", Object.assign(new Error("a null byte"), { code: "ERR_INVALID_ARG_VALUE" })],
+  ["content", new Error("VipsJpeg: premature end of JPEG image")],
+  ["content", undefined],
+])("a failure of %s: %s", (failure, cause) => {
+  expect(failureOf(new EngineError("picture", "a.jpg", "p", "r", { cause }))).toBe(failure);
 });
