@@ -63,7 +63,15 @@ export async function findContestants(
       // What half the precision is good for shows beside the whole.
       if (precision === "f16") {
         const variants = own.map((settings) => ({ ...settings, precision: "f32" }));
-        contestants.push({ ...javascript, engine, backend: "webgpu", module, mode: "float32", precision: "f32", variants });
+        contestants.push({
+          ...javascript,
+          engine,
+          backend: "webgpu",
+          module,
+          mode: "float32",
+          precision: "f32",
+          variants,
+        });
       }
     } else if (names.includes(engine)) {
       if (engine === "pytorch-cuda") {
