@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # All that is to be known of an NVIDIA machine, in one command: bench/gpu.sh FOLDER [STEP...]
 #
-# Steps, in this order: devices, verify, tune, verify-tuned, plan, bench, bench-f16, profile. Parity comes first: where
-# `verify` fails, nothing is timed, and where the tuned plan fails, what follows runs by default. What a step prints goes
-# to FOLDER/STEP.jsonl (the benches' records to FOLDER/STEP.json), the tuner's verdicts to FOLDER/tuning, notes and errors
-# of all of them to FOLDER/log.txt. Steps that this version of the engine does not have are skipped, and said.
+# Steps, in this order: devices, verify, tune, verify-tuned, plan, bench, bench-f16, profile. Parity comes first, for each
+# precision by itself: where `verify` fails in float32, nothing is timed; where it fails in float16, or the device lacks
+# that, nothing is tuned or timed in float16; and where a tuned plan fails, its precision runs by default. What a step
+# prints goes to FOLDER/STEP.jsonl (the benches' records to FOLDER/STEP.json), profiles' pages to FOLDER/profile-*.html,
+# the tuner's verdicts to FOLDER/tuning-f32 and FOLDER/tuning-f16, notes and errors of all of them to FOLDER/log.txt.
+# Steps that this version of the engine does not have are skipped, and said.
 #
 # Needs Node.js, a Vulkan loader and, beside this folder: dist (npm run build), kernels, assets, package.json,
 # weights/manifest.json, node_modules (npm ci --omit=dev), bench/peers with its node_modules.
@@ -28,11 +30,20 @@ adapter=()
 weights=()
 [[ -z ${GOOGLENET_WEIGHTS:-} ]] && weights=(--weights seed:1)
 batches=${GPU_BATCHES:-1,8,64}
-export GOOGLENET_TUNING=$folder/tuning
+precisions=(f32 f16)
+# What float16 failed at, in an earlier run as well.
+[[ -e $folder/no-f16 ]] && precisions=(f32)
 failed=()
 
 say() { printf '%s %s\n' "$(date -u +%H:%M:%S)" "$*" | tee -a "$folder/log.txt" >&2; }
 googlenet() { node dist/cli/main.js "$@" 2> >(tee -a "$folder/log.txt" >&2); }
+
+# in_precision PRECISION COMMAND ARGUMENT...: the command with this precision, its verdicts apart from the other's.
+in_precision() {
+  local precision=$1
+  shift
+  GOOGLENET_TUNING=$folder/tuning-$precision "$@" --precision "$precision"
+}
 
 # step NAME COMMAND ARGUMENT...: appends its output to NAME.jsonl. Status 2 is a command line that this version lacks.
 step() {
@@ -57,40 +68,52 @@ for name in "${steps[@]}"; do
     verify)
       step verify verify --json --no-tuning "${weights[@]}" "${adapter[@]}" ||
         { say "outputs are wrong: nothing is timed"; exit 1; }
-      step verify verify --json --no-tuning --precision f16 "${weights[@]}" "${adapter[@]}"
+      rm -f "$folder/no-f16"
+      precisions=(f32 f16)
+      step verify verify --json --no-tuning --precision f16 "${weights[@]}" "${adapter[@]}" ||
+        { say "float16 is not right here, or not there: nothing is timed in it"; precisions=(f32); touch "$folder/no-f16"; }
       ;;
     tune)
-      for precision in f32 f16; do
-        step tune tune --json --precision "$precision" --batch "$batches" --rounds "${GPU_TUNE_ROUNDS:-5}" \
+      for precision in "${precisions[@]}"; do
+        in_precision "$precision" step tune tune --json --batch "$batches" --rounds "${GPU_TUNE_ROUNDS:-5}" \
           "${weights[@]}" "${adapter[@]}"
       done
       ;;
     verify-tuned)
-      for precision in f32 f16; do
+      for precision in "${precisions[@]}"; do
+        # Without a verdict there is nothing that the untuned check has not seen.
+        [[ -d $folder/tuning-$precision ]] || continue
         # The reference takes seconds an image: of the batches that were tuned for, the first.
-        step verify-tuned verify --json --precision "$precision" --batch "${batches%%,*}" "${weights[@]}" "${adapter[@]}" ||
-          { say "the tuned plan is wrong: going on by default"; mv "$GOOGLENET_TUNING" "$GOOGLENET_TUNING-wrong"; }
+        in_precision "$precision" step verify-tuned verify --json --batch "${batches%%,*}" "${weights[@]}" "${adapter[@]}" && continue
+        say "the tuned plan in $precision is wrong: going on by default"
+        rm -rf "$folder/tuning-$precision-wrong"
+        mv "$folder/tuning-$precision" "$folder/tuning-$precision-wrong"
       done
       ;;
     plan)
-      for precision in f32 f16; do
+      for precision in "${precisions[@]}"; do
         for batch in ${batches//,/ }; do
-          step plan plan --json --precision "$precision" --batch "$batch" "${adapter[@]}"
+          in_precision "$precision" step plan plan --json --batch "$batch" "${adapter[@]}"
         done
       done
       ;;
     bench | bench-f16)
       precision=f32
-      [[ $name == bench-f16 ]] && precision=f16
-      step "$name" bench --json --peers "${GPU_PEERS:-all}" --batch "$batches" --rounds "${GPU_ROUNDS:-5}" \
-        --seconds "${GPU_SECONDS:-10}" --save "$folder/$name.json" --precision "$precision" "${weights[@]}" "${adapter[@]}"
-      # The record holds the same.
-      rm -f "$folder/$name.jsonl"
+      if [[ $name == bench-f16 ]]; then
+        [[ ${#precisions[@]} -eq 1 ]] && { say "$name: skipped, float16 is not right here, or not there"; continue; }
+        precision=f16
+      fi
+      rm -f "$folder/$name.json"
+      in_precision "$precision" step "$name" bench --json --peers "${GPU_PEERS:-all}" --batch "$batches" --rounds "${GPU_ROUNDS:-5}" \
+        --seconds "${GPU_SECONDS:-10}" --save "$folder/$name.json" "${weights[@]}" "${adapter[@]}"
+      # The record holds the same, where there is one: it is written at the end.
+      [[ -e $folder/$name.json ]] && rm -f "$folder/$name.jsonl"
       ;;
     profile)
-      for precision in f32 f16; do
+      for precision in "${precisions[@]}"; do
         for batch in ${batches//,/ }; do
-          step profile profile --json --precision "$precision" --batch "$batch" "${weights[@]}" "${adapter[@]}"
+          in_precision "$precision" step profile profile --json --batch "$batch" \
+            --html "$folder/profile-$precision-$batch.html" "${weights[@]}" "${adapter[@]}"
         done
       done
       ;;

@@ -28,7 +28,7 @@ function renderTargets(records: readonly NamedRecord[]): string {
   const rows = standings.map((each) => [
     each.target.title,
     goal(each.target),
-    each.value === null ? "not measured" : `${shown(each.target, each.value)}${each.reached ? "" : " (missed)"}`,
+    each.value === null ? "not measured" : `${shown(each.target, each.value)}${verdictOn(each)}`,
     each.against ? engineName(each.against) : "",
     each.own?.adapter ?? "",
     each.absence ?? (each.reached ? "" : boundOf(each)),
@@ -38,9 +38,15 @@ function renderTargets(records: readonly NamedRecord[]): string {
   );
 }
 
+function verdictOn({ reached, partial }: Standing): string {
+  if (partial) return reached ? " (partly measured)" : " (missed, partly measured)";
+  return reached ? "" : " (missed)";
+}
+
 function goal(target: Target): string {
   if ("atMost" in target) return `at most ${shown(target, target.atMost)}`;
-  return target.atLeast === 1 ? "no slower" : `${target.atLeast}× faster`;
+  if (target.measure === "cold" && target.atLeast === 1) return "no slower";
+  return target.atLeast === 1 ? "faster" : `${target.atLeast}× faster`;
 }
 
 function shown({ measure }: Target, value: number): string {
@@ -71,11 +77,14 @@ function boundOf({ target, own }: Standing): string {
   }
 }
 
+/** What a layer is charged with is direct convolution in float32. */
+const CAVEAT = " to direct convolution in float32, which Winograd convolution and float16 may undercut";
+
 function rooflineText({ gpuMs, leastMs, ceilings }: NonNullable<OwnFigures["gpu"]>): string {
   return (
     `its steps take ${milliseconds(gpuMs)} on the GPU, where the roofline ` +
     `(${ceilings.gflops.toPrecision(3)} GFLOP/s, ${ceilings.gbps.toPrecision(3)} GB/s, measured) ` +
-    `allows ${milliseconds(leastMs)}`
+    `allows ${milliseconds(leastMs)}${CAVEAT}`
   );
 }
 
@@ -146,6 +155,9 @@ function renderUnmeasured(records: readonly NamedRecord[]): string {
     ).map((engine) => `${engine} on ${device}: not asked for`);
     return [...missing, ...failed, ...absent];
   });
+  if (records.length === 0) {
+    lines.push(...targets.map(({ title }) => `target: ${title}`), ...ENGINES.map((engine) => `engine: ${engine}`));
+  }
   return ["## Not measured", lines.map((line) => `- ${line}`).join("\n") || "Nothing is missing."].join("\n\n");
 }
 

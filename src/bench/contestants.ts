@@ -14,6 +14,8 @@ export interface Contestant {
   readonly backend: "webgpu" | "cpu" | "cuda";
   /** PyTorch's way of running: eager, compiled, cuda-graph; this engine in `float32` beside float16; else null. */
   readonly mode: string | null;
+  /** What it computes in, where that is not what was asked for. */
+  readonly precision?: Precision;
   readonly program: string;
   readonly argv: readonly string[];
   readonly module: string | null;
@@ -61,7 +63,15 @@ export async function findContestants(
       // What half the precision is good for shows beside the whole.
       if (precision === "f16") {
         const variants = own.map((settings) => ({ ...settings, precision: "f32" }));
-        contestants.push({ ...javascript, engine, backend: "webgpu", module, mode: "float32", variants });
+        contestants.push({
+          ...javascript,
+          engine,
+          backend: "webgpu",
+          module,
+          mode: "float32",
+          precision: "f32",
+          variants,
+        });
       }
     } else if (names.includes(engine)) {
       if (engine === "pytorch-cuda") {

@@ -125,7 +125,7 @@ export async function runTournament(
   contestants: readonly Contestant[],
   options: TournamentOptions,
 ): Promise<TournamentResult> {
-  const { rounds, batch, precision, onProgress } = options;
+  const { rounds, batch, onProgress } = options;
   const failures: Failure[] = [];
   let done = 0;
   let total = contestants.reduce((sum, { variants }) => sum + variants.length + rounds, 0);
@@ -156,7 +156,7 @@ export async function runTournament(
       total += close.length;
       for (const trial of close) trial.results.push(...(await results(attempt(contestant, trial.settings, trialWork))));
     }
-    const entry = bestEntry(contestant, trials, precision);
+    const entry = bestEntry(contestant, trials, contestant.precision ?? options.precision);
     if (entry) entries.push(entry);
     else total -= rounds;
   }
@@ -221,9 +221,9 @@ function isRight({ maxAbsError }: Report, precision: Precision): boolean {
 
 function summarise(
   { contestant, settings, tried, trials, rounds }: Entry,
-  { batch, precision, warmups }: TournamentOptions,
+  { batch, warmups, ...options }: TournamentOptions,
 ): MeasuredCase {
-  const { engine, backend, mode } = contestant;
+  const { engine, backend, mode, precision = options.precision } = contestant;
   const reports = rounds.map(({ report }) => report);
   const times = reports.flatMap((report) => report.times);
   const withoutReadback = reports.flatMap(({ timesWithoutReadback }) => timesWithoutReadback ?? []);

@@ -50,11 +50,14 @@ export async function benchPeers(network: Network, options: PeersOptions, contex
   const { terminal, signal } = context;
   const { batches, precision } = options;
   const worker = await workerScript(() => terminal.note("compiling into dist/: workers run compiled code"));
-  const { tuned, variants } = await ownSettings(network.graph, options, context);
-  const { contestants, missing } = await findContestants(options.peers, precision, worker, variants);
+  const { tuned, tunedBatches } = await findTunedBatches(network.graph, options, context);
+  // As tuned and by default, of which the faster is measured.
+  const asTuned = options.tuning === false ? [] : [{ tuning: tuningFolder(options.tuning) }];
+  const field = (variants: readonly Settings[]) => findContestants(options.peers, precision, worker, variants);
+  const { contestants: byDefault, missing } = await field([{}]);
   for (const each of missing) terminal.note(missingLine(each));
-  const adapter = await onlyAdapter(options.adapter);
-  if (adapter === null && options.peers.includes("onnxruntime-webgpu")) {
+  const { adapter, only } = await findAdapter(options.adapter);
+  if (only === null && options.peers.includes("onnxruntime-webgpu")) {
     terminal.note("there are several GPUs: ONNX Runtime takes the one that it likes, and does not say which");
   }
   const environment = {
@@ -74,6 +77,7 @@ export async function benchPeers(network: Network, options: PeersOptions, contex
     for (const batch of batches) {
       const files = await writeJobFiles(folder, network.graph, network.weights, network.images, { batch, precision });
       const bar = terminal.progress(`Batch ${batch}`, 100, " %");
+      const contestants = tunedBatches.includes(batch) ? (await field([...asTuned, {}])).contestants : byDefault;
       const result = await runTournament(contestants, {
         ...options,
         adapter: options.adapter ?? null,
@@ -88,10 +92,9 @@ export async function benchPeers(network: Network, options: PeersOptions, contex
       failures.push(...result.failures);
       const measured: MeasuredCase[] = [];
       for (const each of result.cases) {
-        const named = { ...each, adapter: each.adapter ?? (each.backend === "cpu" ? environment.cpu : adapter) };
-        const isOwn = each.engine === "googlenet-wgsl" && each.mode === null;
-        if (isOwn) terminal.note(`batch ${batch}: memory, CPU time and roofline of this engine`);
-        measured.push(isOwn ? { ...named, own: await ownFigures(network, tuned, each, options, signal) } : named);
+        const named = { ...each, adapter: each.adapter ?? (each.backend === "cpu" ? environment.cpu : only) };
+        if (isOwn(each)) terminal.note(`batch ${batch}: memory, CPU time and roofline of this engine`);
+        measured.push(isOwn(each) ? { ...named, own: await ownFigures(network, tuned, each, options, signal) } : named);
       }
       cases.push(...measured);
       if (terminal.json) for (const each of measured) await terminal.printJson(each);
@@ -106,18 +109,15 @@ export async function benchPeers(network: Network, options: PeersOptions, contex
   return exitStatus.done;
 }
 
-/** How this engine may run: as tuned, where one of the batches was tuned for this device, and by default. */
-async function ownSettings(
+/** What was tuned for this device, and the batches for which it was. */
+async function findTunedBatches(
   graph: Graph,
   { adapter, batches, precision, tuning }: PeersOptions,
   { terminal }: Context,
-): Promise<{ tuned: Tuned | undefined; variants: readonly Settings[] }> {
+): Promise<{ tuned: Tuned | undefined; tunedBatches: readonly number[] }> {
   const { info } = await openAdapter(adapter === undefined ? {} : { adapter });
   const tuned = await findTuned(info, tuning, terminal);
-  const fits = batches.filter((batch) => sayTuned(tuned, graph, batch, precision, terminal)).length > 0;
-  return fits && tuning !== false
-    ? { tuned, variants: [{ tuning: tuningFolder(tuning) }, {}] }
-    : { tuned: undefined, variants: [{}] };
+  return { tuned, tunedBatches: batches.filter((batch) => sayTuned(tuned, graph, batch, precision, terminal)) };
 }
 
 function ownFigures(
@@ -131,11 +131,15 @@ function ownFigures(
   return measureOwn({ graph, weights }, { batch, precision, adapter, choices, signal });
 }
 
-/** The adapter that every engine must get, since there is no other; null where there are several. */
-async function onlyAdapter(wanted: string | undefined): Promise<string | null> {
+/**
+ * The adapter that is measured, where it is known, and the one that every engine must get, since there is no other;
+ * null where there are several.
+ */
+async function findAdapter(wanted: string | undefined): Promise<{ adapter: string | null; only: string | null }> {
   const adapters = (await findAdapters()).filter(({ backend }) => !backend.startsWith("opengl"));
-  if (new Set(adapters.map(({ name }) => name)).size === 1) return adapters[0].name;
-  return wanted === undefined ? null : (adapters.find((found) => isNamedLike(found, wanted))?.name ?? null);
+  const only = new Set(adapters.map(({ name }) => name)).size === 1 ? adapters[0].name : null;
+  const named = wanted === undefined ? undefined : adapters.find((found) => isNamedLike(found, wanted))?.name;
+  return { adapter: only ?? named ?? null, only };
 }
 
 function missingLine({ engine, reason, install }: MissingEngine): string {
@@ -183,10 +187,15 @@ async function print({ environment, cases }: BenchRecord, { terminal }: Context)
   await terminal.print(formatTable(table, { head, align }));
 }
 
+/** Whether it is this engine as it was asked for, not another precision that runs beside it. */
+function isOwn({ engine, mode }: MeasuredCase): boolean {
+  return engine === "googlenet-wgsl" && mode === null;
+}
+
 /** Peers may fail; this engine may not. */
 function checkOwn(cases: readonly MeasuredCase[], batches: readonly number[]): void {
   for (const batch of batches) {
-    const own = cases.find((each) => each.engine === "googlenet-wgsl" && each.batch === batch);
+    const own = cases.find((each) => isOwn(each) && each.batch === batch);
     if (own?.checked) continue;
     throw new EngineError(
       "check",

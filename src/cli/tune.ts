@@ -75,7 +75,7 @@ async function printNetwork(
   { terminal }: Context,
 ): Promise<void> {
   const { batch, preferredMs, chosenMs } = network;
-  const layers = network.problems.map((key) => layerRow(verdict.problems[key]));
+  const layers = network.problems.map((key, index) => layerRow(verdict.problems[key], network.used[index]));
   const { variants, chosen } = verdict.plans[network.plan];
   if (terminal.json) {
     for (const [index, layer] of layers.entries()) {
@@ -87,7 +87,7 @@ async function printNetwork(
       });
     }
     const plans = variants.map((variant, index) => ({ ...variant, chosen: index === chosen }));
-    const gain = preferredMs / chosenMs;
+    const gain = preferredMs === null ? null : preferredMs / chosenMs;
     await terminal.printJson({
       batch,
       precision,
@@ -101,16 +101,17 @@ async function printNetwork(
     return;
   }
   const time = (microseconds: number | null) => (microseconds === null ? "–" : formatTime(microseconds / 1000));
-  const rows = layers.map(({ layer, algorithm, microseconds, preferred, preferredMicroseconds, failed }) => [
+  const rows = layers.map(({ layer, algorithm, microseconds, preferred, preferredMicroseconds, used, failed }) => [
     layer,
     algorithm,
     time(microseconds),
     algorithm === preferred ? "" : preferred,
     algorithm === preferred ? "" : time(preferredMicroseconds),
+    used === null ? "(not in the plan)" : used === algorithm ? "" : used,
     failed === 0 ? "" : `${failed} failed`,
   ]);
   const align = ["left", "left", "right", "left", "right"] as const;
-  const head = ["layer (the first of its kind)", "fastest", "time", "instead of", "time", ""];
+  const head = ["layer (the first of its kind)", "fastest", "time", "instead of", "time", "used, where another", ""];
   await terminal.print(terminal.colors.bold(`batch ${batch} in ${longName[precision]} on ${adapter}`));
   await terminal.print(`${formatTable(rows, { head, align })}\n`);
   await terminal.print(
@@ -122,16 +123,22 @@ async function printNetwork(
       },
     )}\n`,
   );
-  await terminal.print(
-    chosen === 0
-      ? `the default plan stays: ${formatTime(preferredMs)} from input to probabilities`
-      : `tuned: ${formatTime(chosenMs)} from input to probabilities, by default ${formatTime(preferredMs)} ` +
-          `(${significant(preferredMs / chosenMs, 3)}×, medians in turns)`,
-  );
+  await terminal.print(outcome(network, variants[chosen]));
 }
 
-/** The fastest algorithm of a problem beside the one that is used by default; null for what could not be timed. */
-function layerRow({ layer, preferred, candidates }: ProblemVerdict) {
+function outcome({ preferredMs, chosenMs }: TunedNetwork, { tuned }: PlanVariant): string {
+  const time = `${formatTime(chosenMs)} from input to probabilities`;
+  if (!tuned) return `the default plan stays: ${time}`;
+  if (preferredMs === null) return `tuned: ${time}; the default plan can't be used here`;
+  const gain = significant(preferredMs / chosenMs, 3);
+  return `tuned: ${time}, by default ${formatTime(preferredMs)} (${gain}×, medians in turns)`;
+}
+
+/**
+ * The fastest algorithm of a problem beside the one by default, null for what could not be timed, and the one that the
+ * chosen plan uses, null where that has no such problem.
+ */
+function layerRow({ layer, preferred, candidates }: ProblemVerdict, used: string | null) {
   const timed = candidates.filter(({ microseconds }) => microseconds !== null);
   const timeOf = (name: string) => timed.find(({ algorithm }) => algorithm === name)?.microseconds ?? null;
   const fastest = timed.toSorted((a, b) => a.microseconds! - b.microseconds!)[0]?.algorithm ?? preferred;
@@ -141,6 +148,7 @@ function layerRow({ layer, preferred, candidates }: ProblemVerdict) {
     microseconds: timeOf(fastest),
     preferred,
     preferredMicroseconds: timeOf(preferred),
+    used,
     failed: candidates.filter(({ failure }) => failure !== undefined).length,
   };
 }

@@ -11,8 +11,8 @@ import type { Terminal } from "./terminal.ts";
 export interface Tuned {
   readonly verdict: Verdict;
   readonly choices: Choices;
-  /** `2026-01-31` */
-  readonly date: string;
+  /** When each plan was tuned, by `planKey`: ISO 8601. */
+  readonly dates: Readonly<Record<string, string>>;
 }
 
 /**
@@ -32,7 +32,7 @@ export async function findTuned(
     terminal.note(`${kept.file}: ignored, ${kept.ignored} (\`googlenet tune\` makes another)`);
     return undefined;
   }
-  return { verdict: kept.verdict, choices: choicesOf(kept.verdict), date: kept.date.slice(0, 10) };
+  return { verdict: kept.verdict, choices: choicesOf(kept.verdict), dates: kept.dates };
 }
 
 /** Whether the network was tuned for this batch size, which is said. */
@@ -45,7 +45,9 @@ export function sayTuned(
 ): boolean {
   const key = planKey(inferShapesForBatch(graph, batch), precision);
   if (!tuned || !Object.hasOwn(tuned.verdict.plans, key)) return false;
-  terminal.note(`batch ${batch} runs as it was tuned for this device on ${tuned.date} (--no-tuning: as by default)`);
+  terminal.note(
+    `batch ${batch} runs as it was tuned for this device on ${tuned.dates[key].slice(0, 10)} (--no-tuning: as by default)`,
+  );
   return true;
 }
 

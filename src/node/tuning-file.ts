@@ -6,11 +6,14 @@
 import { createHash } from "node:crypto";
 import { access, constants, mkdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError } from "../errors.ts";
 import { algorithms, kernels } from "../plan/registry.ts";
-import { joinVerdicts, readVerdict, type Verdict } from "../tune/verdict.ts";
+import { describeSamples } from "../plan/sample.ts";
+import { emptyVerdict, joinVerdicts, readVerdict, type Verdict } from "../tune/verdict.ts";
 import { writeFileAtomically } from "./atomic-write.ts";
 import { cacheFolder, type Environment } from "./cache-folder.ts";
+import { FileLock } from "./file-lock.ts";
 import { kernelsOnDisk } from "./kernels.ts";
 import { dependencyVersion, googlenetVersion } from "./package.ts";
 import { describeSystemError, systemErrorCode } from "./system-errors.ts";
@@ -27,20 +30,26 @@ export interface TuningKey {
   /** The version of the package `webgpu`, whose Dawn compiles the kernels. */
   readonly webgpu: string;
   readonly engine: string;
-  /** SHA-256 of the kernels' texts and descriptors, and of the list of algorithms. */
+  /** SHA-256 of the kernels' texts and descriptors, of the list of algorithms, and of what they launch for samples. */
   readonly kernels: string;
 }
 
-/** A verdict that fits, or why one does not. */
+/** A verdict that fits, with the time at which each of its plans was kept, or why one does not. */
 export type KeptTuning =
-  | { readonly file: string; readonly verdict: Verdict; readonly date: string }
+  | { readonly file: string; readonly verdict: Verdict; readonly dates: Dates }
   | { readonly file: string; readonly ignored: string };
 
+/** By `planKey`, in ISO 8601. */
+type Dates = Readonly<Record<string, string>>;
+
 /** Files of another shape have another number. */
-const schema = 1;
+const schema = 2;
 
 /** Verdicts of many batch sizes take some hundred kilobytes. */
 const mostBytes = 32_000_000;
+
+/** Milliseconds until a file is given up that another process holds: it takes some to join two verdicts. */
+const patience = 10_000;
 
 /** Where verdicts are kept: `GOOGLENET_TUNING`, else `tuning` in this user's folder for caches. */
 export function tuningFolder(explicit?: string, env: Environment = process.env): string {
@@ -59,7 +68,7 @@ export async function tuningKey(info: GPUAdapterInfo): Promise<TuningKey> {
     subgroups: [info.subgroupMinSize ?? 0, info.subgroupMaxSize ?? 0],
     webgpu: dependencyVersion("webgpu") ?? "unknown",
     engine: googlenetVersion(),
-    kernels: await kernelsHash(),
+    kernels: await (kernelsHash ??= hashKernels()),
   };
 }
 
@@ -69,8 +78,7 @@ export async function loadTuning(info: GPUAdapterInfo, folder = tuningFolder()):
   try {
     const text = await readBounded(file);
     if (text === null) return null;
-    const { date, verdict } = parse(text, await tuningKey(info));
-    return { file, verdict, date };
+    return { file, ...parse(text, await tuningKey(info)) };
   } catch (error) {
     if (error instanceof EngineError) {
       return { file, ignored: error.message.slice(`${error.subject}: `.length, -`; ${error.remedy}`.length) };
@@ -86,12 +94,37 @@ export async function loadTuning(info: GPUAdapterInfo, folder = tuningFolder()):
  */
 export async function saveTuning(info: GPUAdapterInfo, verdict: Verdict, folder = tuningFolder()): Promise<string> {
   await requireFolder(folder);
-  const kept = await loadTuning(info, folder);
-  const joined = kept && "verdict" in kept ? joinVerdicts(kept.verdict, verdict) : verdict;
   const file = fileFor(info, folder);
-  const contents = { schema, key: await tuningKey(info), date: new Date().toISOString(), verdict: joined };
-  await writeFileAtomically(file, `${JSON.stringify(contents, null, 1)}\n`);
-  return file;
+  const key = await tuningKey(info);
+  // Whoever tunes at the same time adds to this verdict, and doesn't replace it.
+  const lock = await lockFor(file);
+  try {
+    const kept = await loadTuning(info, folder);
+    const earlier = kept && "verdict" in kept ? kept : { verdict: emptyVerdict, dates: {} };
+    const now = new Date().toISOString();
+    const dates = { ...earlier.dates, ...Object.fromEntries(Object.keys(verdict.plans).map((plan) => [plan, now])) };
+    const contents = { schema, key, dates, verdict: joinVerdicts(earlier.verdict, verdict) };
+    await writeFileAtomically(file, `${JSON.stringify(contents, null, 1)}\n`);
+    return file;
+  } finally {
+    await lock.release();
+  }
+}
+
+/** @throws EngineError "write" where another process does not let go of it */
+async function lockFor(file: string): Promise<FileLock> {
+  const end = performance.now() + patience;
+  for (;;) {
+    try {
+      return await FileLock.take(file, () => undefined);
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== "evaluation") throw error;
+      if (performance.now() > end) {
+        throw new EngineError("write", error.subject, error.problem, error.remedy, { cause: error });
+      }
+      await sleep(50);
+    }
+  }
 }
 
 /** Makes the folder where there is none. Throws EngineError "write" where verdicts can't be kept there. */
@@ -127,21 +160,24 @@ async function readBounded(file: string): Promise<string | null> {
   }
 }
 
-function parse(text: string, wanted: TuningKey): { date: string; verdict: Verdict } {
+function parse(text: string, wanted: TuningKey): { dates: Dates; verdict: Verdict } {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw stale("it is not JSON, or a part of it is missing");
   }
-  const { schema: found, key, date, verdict } = Object(value) as Record<string, unknown>;
+  const { schema: found, key, dates, verdict } = Object(value) as Record<string, unknown>;
   if (found !== schema) throw stale("it is no verdict, or another version's");
   const differing = Object.entries(wanted).find(
     ([name, part]) => JSON.stringify((Object(key) as Record<string, unknown>)[name]) !== JSON.stringify(part),
   );
   if (differing) throw stale(`it was made with ${DIFFERENCES[differing[0] as keyof TuningKey]}`);
-  if (typeof date !== "string" || Number.isNaN(Date.parse(date))) throw stale("it has no date");
-  return { date, verdict: readVerdict(verdict) };
+  const read = readVerdict(verdict);
+  const dateOf = (plan: string) => (Object(dates) as Record<string, unknown>)[plan];
+  const isDate = (date: unknown) => typeof date === "string" && !Number.isNaN(Date.parse(date));
+  if (!Object.keys(read.plans).every((plan) => isDate(dateOf(plan)))) throw stale("a plan of it has no date");
+  return { dates: dates as Dates, verdict: read };
 }
 
 const DIFFERENCES: Readonly<Record<keyof TuningKey, string>> = {
@@ -159,7 +195,10 @@ function stale(problem: string): EngineError {
   return new EngineError("check", "verdict", problem, "tune again");
 }
 
-async function kernelsHash(): Promise<string> {
+/** Of this process' kernels, which stay as they are. */
+let kernelsHash: Promise<string> | undefined;
+
+async function hashKernels(): Promise<string> {
   const texts: string[] = [];
   for (const { name } of kernels) texts.push(await kernelsOnDisk(name));
   const descriptors = kernels.map(({ name, bindings, constants, layer, floats, tiles }) => {
@@ -168,7 +207,7 @@ async function kernelsHash(): Promise<string> {
   const list = algorithms.map(({ name, op, kernels: own, fuses, tolerance }) => {
     return { name, op, kernels: own.map((kernel) => kernel.name), fuses, tolerance };
   });
-  return sha256(JSON.stringify([texts, descriptors, list]));
+  return sha256(JSON.stringify([texts, descriptors, list, describeSamples()]));
 }
 
 function sha256(text: string): string {

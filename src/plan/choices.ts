@@ -18,7 +18,7 @@ export interface Choices {
    * may not use it, for its rounding or its scratch memory.
    */
   readonly algorithms?: Readonly<Record<string, readonly string[]>>;
-  /** For graphs with their inputs' shapes, by `planKey`, what the options leave open. */
+  /** For graphs with their inputs' shapes and outputs, by `planKey`, what the options leave open. */
   readonly plans?: Readonly<Record<string, PlanChoice>>;
 }
 
@@ -59,13 +59,13 @@ export function problemKey(problem: Problem): string {
   return JSON.stringify({ ...others, ...shapes }, canonically);
 }
 
-/** A graph with its inputs' shapes and what it is stored as, `googlenet data 8×3×224×224 f32`. */
+/** A graph with its inputs' shapes, its outputs and what it is stored as, `googlenet data 8×3×224×224 → prob f32`. */
 export function planKey(
   { graph, shapes }: Pick<ShapedGraph, "graph" | "shapes">,
   precision: Precision = "f32",
 ): string {
   const inputs = graph.inputs.map(({ name }) => `${name} ${formatShape(shapes.get(name)!)}`);
-  return [graph.name, ...inputs, precision].join(" ");
+  return [graph.name, ...inputs, "→", ...graph.outputs, precision].join(" ");
 }
 
 function omit<T extends object>(value: T, fields: readonly (keyof T)[]): object {

@@ -3,7 +3,7 @@
 import { EngineError } from "../errors.ts";
 import type { ShapedGraph, ValueId } from "../graph/graph.ts";
 import { elementCount, type Tensor } from "../graph/tensor.ts";
-import type { Choices, PlanChoice } from "../plan/choices.ts";
+import type { Decision, PlanChoice } from "../plan/choices.ts";
 import type { Plan } from "../plan/plan.ts";
 import { planGraph, type PlanOptions } from "../plan/planner.ts";
 import { compareBlob, type Tolerances } from "../verify/compare.ts";
@@ -13,7 +13,7 @@ import { Program } from "../webgpu/program.ts";
 import { attempt, type TuningGpu } from "./gpu.ts";
 import { median } from "./statistics.ts";
 import { timeInTurns } from "./timing.ts";
-import type { PlanVariant, PlanVerdict } from "./verdict.ts";
+import { choicesOf, type PlanVariant, type PlanVerdict, type ProblemVerdict } from "./verdict.ts";
 
 /** Bytes of scratch memory an image beyond what values leave free: more than any layer of GoogLeNet can use. */
 const ample = 8 * 2 ** 20;
@@ -36,18 +36,28 @@ interface Candidate {
 
 export interface NetworkVerdict {
   readonly verdict: PlanVerdict;
-  /** Milliseconds from inputs in memory to outputs in memory, in turns: as planned by default, and as chosen. */
-  readonly preferredMs: number;
+  /**
+   * Milliseconds from inputs in memory to outputs in memory, in turns: as planned by default (null where that is not
+   * right, or hopelessly slow), and as chosen.
+   */
+  readonly preferredMs: number | null;
   readonly chosenMs: number;
+  /** Which algorithms the chosen plan uses. */
+  readonly decisions: readonly Decision[];
 }
 
-/** The network as it is planned by default, then in all ways that come to a plan of their own, with the choices. */
+/**
+ * The network as it is planned by default, then in all ways that come to a plan of their own, with the problems'
+ * fastest. Plans with an algorithm that failed its check are left out: they prove nothing, fast or not. Where no other
+ * is left, the default plan is all there is.
+ */
 export function networkCandidates(
   shaped: ShapedGraph,
-  { limits }: Pick<TuningGpu, "limits">,
+  { limits, note }: Pick<TuningGpu, "limits" | "note">,
   options: PlanOptions,
-  choices: Choices,
+  problems: Readonly<Record<string, ProblemVerdict>>,
 ): Candidate[] {
+  const choices = choicesOf({ problems, plans: {} });
   const batch = shaped.shapes.get(shaped.graph.inputs[0].name)?.[0] ?? 1;
   const ways: { tuned: boolean; choice: PlanChoice }[] = [{ tuned: false, choice: {} }];
   for (const merge of [undefined, false, true]) {
@@ -57,13 +67,35 @@ export function networkCandidates(
     }
   }
   const seen = new Set<string>();
-  return ways.flatMap(({ tuned, choice }) => {
-    const plan = planGraph(shaped, limits, { ...options, ...choice, ...(tuned && { choices }) });
-    const essence = JSON.stringify([plan.steps, plan.slots]);
-    if (seen.has(essence)) return [];
-    seen.add(essence);
-    return [{ tuned, choice, plan }];
+  const all = ways.flatMap((way): Candidate[] => {
+    const plan = planOrNote(way);
+    const essence = plan && JSON.stringify([plan.steps, plan.slots]);
+    if (!plan || seen.has(essence!)) return [];
+    seen.add(essence!);
+    return [{ ...way, plan }];
   });
+  const right = all.filter((candidate) => {
+    const failed = candidate.plan.decisions.find((decision) => hasFailed(decision, problems));
+    if (failed) note(`${describe(candidate)} is left out: ${failed.layer}: ${failed.algorithm} failed its check`);
+    return !failed;
+  });
+  return right.length > 0 ? right : all.slice(0, 1);
+
+  /** The plan; nothing where a tuned one, which may want more memory, does not fit the device. */
+  function planOrNote({ tuned, choice }: (typeof ways)[number]): Plan | undefined {
+    try {
+      return planGraph(shaped, limits, { ...options, ...choice, ...(tuned && { choices }) });
+    } catch (error) {
+      if (!tuned || !(error instanceof EngineError) || error.code !== "out-of-memory") throw error;
+      note(`${describe({ tuned, choice })} is left out: ${error.message}`);
+      return undefined;
+    }
+  }
+}
+
+function hasFailed({ problem, algorithm }: Decision, problems: Readonly<Record<string, ProblemVerdict>>): boolean {
+  if (!Object.hasOwn(problems, problem)) return false;
+  return problems[problem].candidates.some((each) => each.algorithm === algorithm && each.failure !== undefined);
 }
 
 /** Times the network in all these ways in turns, after checking that each gives what the first one gives. */
@@ -89,7 +121,7 @@ export async function tuneNetwork(
       onProgress();
       // Nothing can be held against a plan that is not there.
       if (made instanceof EngineError && !expected) throw made;
-      const problem = made instanceof EngineError ? made.message : differs(made, expected);
+      const problem = made instanceof EngineError ? made.message : differs(made, expected, describe(candidates[0]));
       if (problem === undefined) {
         expected ??= made as ReadonlyMap<ValueId, Tensor>;
         continue;
@@ -114,8 +146,10 @@ export async function tuneNetwork(
       };
       return [{ variant, program }];
     });
-    const chosen = choosePlan(variants.map(({ variant }) => variant));
-    const compared = [variants[0], variants[chosen]];
+    const usual = variants.findIndex(({ variant }) => !variant.tuned);
+    const fastest = choosePlan(variants.map(({ variant }) => variant));
+    // What is the same plan is timed once, so that nothing is gained by chance.
+    const compared = [...new Set([usual, fastest])].filter((index) => index >= 0).map((index) => variants[index]);
     const walls = compared.map(() => [] as number[]);
     for (let round = 0; round < rounds; round++) {
       for (const [index, { program }] of compared.entries()) {
@@ -125,15 +159,18 @@ export async function tuneNetwork(
         walls[index].push(performance.now() - start);
       }
     }
-    const [preferredMs, chosenMs] = walls.map(median);
+    const medians = walls.map(median);
+    const preferredMs = usual < 0 ? null : medians[0];
+    const fastestMs = medians.at(-1)!;
     // What was faster step by step, and is not from end to end, was not faster but lucky.
-    return chosenMs <= preferredMs
-      ? { verdict: { variants: variants.map(({ variant }) => variant), chosen }, preferredMs, chosenMs }
-      : {
-          verdict: { variants: variants.map(({ variant }) => variant), chosen: 0 },
-          preferredMs,
-          chosenMs: preferredMs,
-        };
+    const lucky = preferredMs !== null && fastestMs > preferredMs;
+    const chosen = lucky ? usual : fastest;
+    return {
+      verdict: { variants: variants.map(({ variant }) => variant), chosen },
+      preferredMs,
+      chosenMs: lucky ? preferredMs : fastestMs,
+      decisions: variants[chosen].program.plan.decisions,
+    };
   } finally {
     for (const { program } of programs) program.dispose();
   }
@@ -162,17 +199,18 @@ function noiseFor({ graph, shapes }: ShapedGraph): Map<ValueId, Float32Array> {
 function differs(
   outputs: ReadonlyMap<ValueId, Tensor>,
   expected: ReadonlyMap<ValueId, Tensor> | undefined,
+  reference: string,
 ): string | undefined {
   for (const [id, tensor] of outputs) {
     if (!expected) return undefined;
     const { pass, maxRel } = compareBlob(id, tensor, expected.get(id)!, "activation", beyondRounding);
-    if (!pass) return `its ${id} differs from the default plan's by ${maxRel.toPrecision(2)} of the largest magnitude`;
+    if (!pass) return `its ${id} differs from ${reference}'s by ${maxRel.toPrecision(2)} of the largest magnitude`;
   }
   return undefined;
 }
 
 /** `the tuned plan with merge true`, say. */
-function describe({ tuned, choice }: Candidate): string {
+function describe({ tuned, choice }: Pick<Candidate, "tuned" | "choice">): string {
   const settings = Object.entries(choice).map(([name, value]) => `${name} ${String(value)}`);
   return `the ${tuned ? "tuned" : "default"} plan${settings.length > 0 ? ` with ${settings.join(" and ")}` : ""}`;
 }

@@ -55,8 +55,10 @@ export interface TunedNetwork {
   readonly plan: string;
   /** Of its problems: `problemKey`s, in the order of its layers. */
   readonly problems: readonly string[];
-  /** Milliseconds from inputs in memory to outputs in memory, in turns. */
-  readonly preferredMs: number;
+  /** The algorithm that the chosen plan uses for each of them; null where it has no such problem. */
+  readonly used: readonly (string | null)[];
+  /** Milliseconds from inputs in memory to outputs in memory, in turns; null where the default plan is not right. */
+  readonly preferredMs: number | null;
   readonly chosenMs: number;
 }
 
@@ -118,17 +120,19 @@ export async function tune({ graph, weights }: Model, options: TuneOptions): Pro
         progress(problem.fused.name);
         problems[key] ??= await tuneProblem(gpu, problem, images);
       }
-      const candidates = networkCandidates(shaped, gpu, plan, choicesOf({ problems, plans: {} }));
+      const candidates = networkCandidates(shaped, gpu, plan, problems);
       total += candidates.length - usualPlans;
       const found = await tuneNetwork(gpu, shaped, candidates, parameters, () => progress(`batch ${batch}`));
-      const { verdict, preferredMs, chosenMs } = found;
-      // Layers that are faster by themselves need not make a faster network.
+      const { verdict, preferredMs, chosenMs, decisions } = found;
+      // Layers that are faster by themselves need not make a faster network. What is wrong by default has to be replaced.
       if (!verdict.variants[verdict.chosen].tuned) {
-        for (const key of own.keys()) problems[key] = { ...problems[key], ranking: [] };
+        for (const key of own.keys())
+          if (!preferredFailed(problems[key])) problems[key] = { ...problems[key], ranking: [] };
       }
       const key = planKey(shaped, plan.precision);
       plans[key] = verdict;
-      networks.push({ batch, plan: key, problems: [...own.keys()], preferredMs, chosenMs });
+      const used = [...own.keys()].map((each) => decisions.find(({ problem }) => problem === each)?.algorithm ?? null);
+      networks.push({ batch, plan: key, problems: [...own.keys()], used, preferredMs, chosenMs });
     }
   } finally {
     parameters.dispose();
@@ -136,6 +140,10 @@ export async function tune({ graph, weights }: Model, options: TuneOptions): Pro
   onProgress?.(total, total, "");
   const verdict = { problems, plans };
   return { choices: choicesOf(verdict), verdict, notes, networks };
+}
+
+function preferredFailed({ preferred, candidates }: ProblemVerdict): boolean {
+  return candidates.some(({ algorithm, failure }) => algorithm === preferred && failure !== undefined);
 }
 
 /** @throws EngineError "usage" */

@@ -36,7 +36,7 @@ export interface CandidateVerdict {
 
 /** What was measured of the network as a whole. */
 export interface PlanVerdict {
-  /** First the network as it is planned without a verdict. */
+  /** First the network as it is planned without a verdict, unless that has an algorithm that failed its check. */
   readonly variants: readonly PlanVariant[];
   /** The variant that should be used, as an index. */
   readonly chosen: number;

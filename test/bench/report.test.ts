@@ -59,6 +59,28 @@ describe("a target", () => {
     expect(standing(batch1, record(cases)).value).toBeNull();
   });
 
+  test("is met by a cold start that is as fast, and by nothing else that is no faster", () => {
+    const peer = measured("onnxruntime-webgpu", 100);
+    expect(standing(cold, record([own, peer]))).toMatchObject({ value: 1, reached: true });
+    const pytorch = targets.find(({ title }) => title.startsWith("NVIDIA, batch 1, against PyTorch"))!;
+    const modes = ["eager", "compiled", "cuda-graph"].map((mode) => measured("pytorch-cuda", 100, { mode }));
+    expect(standing(pytorch, record([own, ...modes]))).toMatchObject({ value: 1, reached: false, partial: false });
+  });
+
+  test("against PyTorch is partly measured without one of its modes", () => {
+    const pytorch = targets.find(({ title }) => title.startsWith("NVIDIA, batch 1, against PyTorch"))!;
+    const cases = [own, ...["eager", "compiled"].map((mode) => measured("pytorch-cuda", 200, { mode }))];
+    const found = record(cases, { adapter: "NVIDIA H100" });
+    expect(standing(pytorch, found)).toMatchObject({
+      value: 2,
+      partial: true,
+      absence: "not measured right: cuda-graph",
+    });
+    const text = renderReport([{ name: "a.json", record: found }]);
+    expect(text).toContain("| faster | 2.00× (partly measured) |");
+    expect(text).toContain("| not measured right: cuda-graph |");
+  });
+
   test("of throughput counts batches in flight", () => {
     const target = targets.find(({ measure, precision }) => measure === "throughput" && precision === "f32")!;
     const cases = [
@@ -104,7 +126,7 @@ describe("the report", () => {
     const slow = record([{ ...own, own: figures }, measured("tfjs-webgpu", 400)]);
     const report = renderReport([{ name, record: slow }]);
     expect(report).toContain(
-      "of a run of 100 ms, its steps take 90.0 ms on the GPU, where the roofline (80.0 GFLOP/s, 20.0 GB/s, measured) allows 40.0 ms |",
+      "of a run of 100 ms, its steps take 90.0 ms on the GPU, where the roofline (80.0 GFLOP/s, 20.0 GB/s, measured) allows 40.0 ms to direct convolution in float32, which Winograd convolution and float16 may undercut |",
     );
     expect(report).toContain("| at most 4.90 MB | 10.4 MB (missed) |");
     expect(report).toContain("the tuned plan's; 4.82 MB as by default |");
@@ -128,9 +150,18 @@ describe("the report", () => {
   test("holds float16 against this engine's float32 of the same run", () => {
     const f16 = targets.find(({ title }) => title.includes("float16 (right"))!;
     const half = measured("googlenet-wgsl", 1, { precision: "f16" });
-    const whole = measured("googlenet-wgsl", 1.5, { precision: "f16", mode: "float32" });
+    const whole = measured("googlenet-wgsl", 1.5, { mode: "float32" });
     expect(standing(f16, record([half, whole]))).toMatchObject({ value: 1.5, reached: true, own: half });
     expect(standing(f16, record([half]))).toMatchObject({ value: null });
+    const even = { ...whole, medianMs: 1 };
+    expect(standing(f16, record([half, even]))).toMatchObject({ value: 1, reached: false });
+  });
+
+  test("without records says of every target and engine that it was not measured", () => {
+    const empty = renderReport([]);
+    expect(empty).not.toContain("Nothing is missing");
+    for (const { title } of targets) expect(empty).toContain(`- target: ${title}`);
+    expect(empty).toContain("- engine: pytorch-cuda");
   });
 
   test("marks results that were wrong", () => {

@@ -80,6 +80,16 @@ describe("a tournament", () => {
     expect(log).toHaveLength(3 + 1);
   });
 
+  test("holds an engine that runs in another precision to that precision", async () => {
+    const { run } = pretend(() => report([1], { maxAbsError: 1e-3 }));
+    const whole: Contestant = { ...own, mode: "float32", precision: "f32" };
+    const { cases } = await runTournament([own, whole], options(run, { precision: "f16" }));
+    expect(cases).toMatchObject([
+      { precision: "f16", mode: null, checked: true },
+      { precision: "f32", mode: "float32", checked: false },
+    ]);
+  });
+
   test("gives settings that are close another try", async () => {
     const variants = [{ kind: "disturbed" }, { kind: "steady" }];
     let tries = 0;

@@ -4,8 +4,10 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { loadTuning, saveTuning, tuningFolder } from "../../src/node/tuning-file.ts";
+import { algorithms } from "../../src/plan/registry.ts";
+import { describeSamples } from "../../src/plan/sample.ts";
 import type { Verdict } from "../../src/tune/verdict.ts";
 import { freshSeed, uniform } from "../support/random.ts";
 
@@ -71,6 +73,36 @@ test("what was known before of other problems and plans is kept", async () => {
   });
 });
 
+test("of verdicts that are kept at the same time none is lost, and each plan has its own date", async () => {
+  await saveTuning(info, verdict, folder);
+  const before = readFileSync(fileOf(), "utf8");
+  const old = "2026-01-31T12:00:00.000Z";
+  writeFileSync(fileOf(), before.replace(/("net data 1": )"[^"]*"/, `$1"${old}"`));
+  const plans = Array.from({ length: 5 }, (_, index) => `net data ${index + 2}`);
+  await Promise.all(
+    plans.map((plan) => saveTuning(info, { problems: {}, plans: { [plan]: verdict.plans["net data 1"] } }, folder)),
+  );
+  const kept = await loadTuning(info, folder);
+  if (!kept || !("dates" in kept)) return expect.unreachable();
+  expect(Object.keys(kept.verdict.plans).sort()).toEqual(["net data 1", ...plans]);
+  expect(kept.dates["net data 1"]).toBe(old);
+  for (const plan of plans) expect(kept.dates[plan]).not.toBe(old);
+  expect(readdirSync(folder)).toHaveLength(1);
+});
+
+test("another launch of any algorithm makes another key", () => {
+  const samples = describeSamples();
+  expect(describeSamples()).toBe(samples);
+  const pool = algorithms.find(({ name }) => name === "pool_max_rows")!;
+  const original = pool.launch.bind(pool);
+  const spy = vi
+    .spyOn(pool, "launch")
+    .mockImplementation((problem) => original(problem).map((launch) => ({ ...launch, workgroups: [1, 1, 1] })));
+  expect(describeSamples()).not.toBe(samples);
+  spy.mockRestore();
+  expect(describeSamples()).toBe(samples);
+});
+
 test("an older verdict that no longer fits is replaced", async () => {
   await saveTuning(infoOf({ description: "card: driver 1.0.0" }), verdict, folder);
   expect(await ignored()).toBe("it was made with another driver");
@@ -104,8 +136,8 @@ describe("a file that does not fit is ignored", () => {
   });
 
   test.each<[string, (contents: Record<string, unknown>) => void, string]>([
-    ["of an unknown schema", (contents) => (contents["schema"] = 2), "it is no verdict, or another version's"],
-    ["without a date", (contents) => delete contents["date"], "it has no date"],
+    ["of an unknown schema", (contents) => (contents["schema"] = 1), "it is no verdict, or another version's"],
+    ["without dates", (contents) => delete contents["dates"], "a plan of it has no date"],
     ["without a verdict", (contents) => delete contents["verdict"], "a verdict can't be missing"],
   ])("%s", async (_, edit, why) => {
     change(edit);

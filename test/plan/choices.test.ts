@@ -128,6 +128,14 @@ describe("a plan", () => {
     );
   });
 
+  test("is another's where the classifiers, the batch size or the precision are others", () => {
+    const keyOf = (heads: "main" | "all", batch: number, precision: "f32" | "f16") =>
+      planKey(inferShapesForBatch(googLeNet({ heads }), batch), precision);
+    expect(keyOf("main", 8, "f32")).toBe("googlenet data 8×3×224×224 → prob f32");
+    const keys = [keyOf("main", 8, "f32"), keyOf("all", 8, "f32"), keyOf("main", 1, "f32"), keyOf("main", 8, "f16")];
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
   test("takes as much more memory as it may, and no more than it can use", () => {
     const spare = planFor().arenaBytes;
     const more = planFor({ workspace: 2e6 });

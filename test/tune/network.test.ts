@@ -25,7 +25,7 @@ test("the default plan comes first among the candidates, and none comes twice", 
   const shaped = inferShapesForBatch(googLeNet(), 1);
   for (const lanes of [8, 32]) {
     const limits = { ...defaultLimits, subgroup: { min: lanes, max: lanes } };
-    const candidates = networkCandidates(shaped, { limits }, {}, {});
+    const candidates = networkCandidates(shaped, { limits, note: expect.unreachable }, {}, {});
     expect(candidates[0]).toMatchObject({ tuned: false, choice: {} });
     expect(candidates[0].plan).toEqual(planGraph(shaped, limits));
     expect(new Set(candidates.map(({ plan }) => JSON.stringify([plan.steps, plan.slots]))).size).toBe(
@@ -33,4 +33,19 @@ test("the default plan comes first among the candidates, and none comes twice", 
     );
     expect(candidates.length).toBeGreaterThan(3);
   }
+});
+
+test("a plan that does not fit the device is left out with a note, the default one is an error", () => {
+  const shaped = inferShapesForBatch(googLeNet(), 8);
+  const limits = { ...defaultLimits, subgroup: { min: 8, max: 8 } };
+  const { arenaBytes } = planGraph(shaped, limits);
+  const notes: string[] = [];
+  const note = (text: string) => notes.push(text);
+  const exact = { ...limits, maxBufferSize: arenaBytes };
+  const candidates = networkCandidates(shaped, { limits: exact, note }, {}, {});
+  expect(candidates[0]).toMatchObject({ tuned: false, choice: {} });
+  expect(candidates.length).toBeGreaterThan(1);
+  expect(notes).toContainEqual(expect.stringMatching(/^the tuned plan with .*workspace 67108864 is left out: /));
+  const tight = { ...limits, maxBufferSize: arenaBytes - 4 };
+  expect(() => networkCandidates(shaped, { limits: tight, note }, {}, {})).toThrow(/activations take/);
 });

@@ -86,6 +86,29 @@ describeGpu("tuning a small network", () => {
     );
   });
 
+  test("replaces an algorithm that is wrong by default, and all plans that have it", async () => {
+    const pool = plannedProblems(inferShapesForBatch(tiny, 1), gpu.limits).find(
+      ({ problem }) => problem.layer === "pool",
+    )!;
+    expect(pool.algorithm.name).toBe("pool_max_rows");
+    const kernels = async (name: string) => {
+      const text = await kernelsOnDisk(name);
+      const spoilt = text.replaceAll("value > largest", "value < largest");
+      if (name === "pool_max_rows") expect(spoilt).not.toBe(text);
+      return name === "pool_max_rows" ? spoilt : text;
+    };
+    const { verdict, networks, notes } = await tune({ graph: tiny, weights }, { ...options(), kernels });
+    const [{ plan, preferredMs, problems, used }] = networks;
+    expect(preferredMs).toBeNull();
+    expect(verdict.plans[plan].variants.length).toBeGreaterThan(0);
+    expect(verdict.plans[plan].variants.every(({ tuned }) => tuned)).toBe(true);
+    const key = problemKey(pool.problem);
+    expect(verdict.problems[key].ranking).toContain("pool_max");
+    expect(verdict.problems[key].ranking).not.toContain("pool_max_rows");
+    expect(used[problems.indexOf(key)]).toBe(verdict.problems[key].ranking[0]);
+    expect(notes).toContainEqual(expect.stringMatching(/^the default plan is left out: pool.*: pool_max_rows failed/));
+  });
+
   test("is given up by its signal, with its reason", async () => {
     const abort = new AbortController();
     const onProgress = (done: number) => {
