@@ -62,7 +62,7 @@ const TRAPS = [
   {
     name: "a convolution's own bias lost where batch normalisation is folded in",
     file: "src/graph/fold.ts",
-    find: "factor * (before?.[channel] ?? 0) + ",
+    find: "factors[channel] * (before?.[channel] ?? 0) + ",
     plant: "",
     test: "test/formats/caffe/net.test.ts",
   },

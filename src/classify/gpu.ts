@@ -24,7 +24,7 @@ import { guarded } from "../webgpu/errors.ts";
 import type { KernelSource } from "../webgpu/kernel_source.ts";
 import { fateOf } from "../webgpu/loss.ts";
 import { checkDevice, checkKernels, checkOptions } from "../webgpu/options.ts";
-import { Patience } from "../webgpu/patience.ts";
+import { Patience, pollingDevices } from "../webgpu/patience.ts";
 import type { CompileProgress } from "../webgpu/program.ts";
 import { Session } from "../webgpu/session.ts";
 import { inOrder } from "../webgpu/stream.ts";
@@ -99,7 +99,7 @@ export class GpuClassifier implements Classifier<Sampling> {
   private readonly bindings = new Map<number, Promise<readonly IoBinding[]>>();
   /** Read-back buffers that no batch uses. */
   private readonly idle: GPUBuffer[] = [];
-  private readonly patience = new Patience();
+  private readonly patience: Patience;
   private lastDone = 0;
   private busy = false;
   private disposed = false;
@@ -110,6 +110,7 @@ export class GpuClassifier implements Classifier<Sampling> {
     parts: { batching: Batching; batch: number; sessions: readonly Session[]; cutter: CropCutter; buffers: Buffers },
   ) {
     this.device = device;
+    this.patience = new Patience(pollingDevices.has(device));
     this.precision = precision;
     this.crops = cropCount(protocol);
     this.input = inputOf(models);

@@ -83,9 +83,7 @@ export async function modelFor(
     return await file.model({ ...options, extents: others });
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== "model") throw error;
-    // It may be right for this very batch.
-    return await file.model({ ...options, extents }).catch(() => {
-      throw error;
-    });
+    // It may be right for this very batch; and if not, that tells more, with no extent open.
+    return file.model({ ...options, extents });
   }
 }

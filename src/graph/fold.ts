@@ -19,6 +19,8 @@ export function foldScales({ graph, weights: given }: Model): Model {
   const nodes: Node[] = [];
   /** Where in `nodes` each value is made. */
   const madeAt = new Map<ValueId, number>();
+  /** By the layer that takes them in: its weights, which may be many, are multiplied once. */
+  const scalings = new Map<string, Scaling>();
   for (const node of graph.nodes) {
     const [input] = node.inputs;
     const index = madeAt.get(input);
@@ -31,7 +33,10 @@ export function foldScales({ graph, weights: given }: Model): Model {
       uses.get(input) === 1 &&
       !shared.has(weights.get(`${before.name}.weight`)!.data)
     ) {
-      foldInto(before, node, weights);
+      const channels = weights.get(`${node.name}.weight`)!.data.length;
+      const scaling = scalings.get(before.name) ?? new Scaling(before, channels);
+      scalings.set(before.name, scaling);
+      scaling.take(node, weights);
       nodes[index] = { ...before, op: { ...before.op, bias: true }, output: node.output };
       madeAt.set(node.output, index);
     } else {
@@ -39,6 +44,7 @@ export function foldScales({ graph, weights: given }: Model): Model {
       nodes.push(node);
     }
   }
+  for (const scaling of scalings.values()) scaling.foldInto(weights);
   return { graph: { ...graph, nodes }, weights };
 }
 
@@ -65,17 +71,42 @@ function isByChannel({ op }: Node): boolean {
   return op.type === "scale" && op.axis === 1 && op.axes === 1;
 }
 
-/** weight · (W · x + b) + bias = (weight · W) · x + (weight · b + bias) */
-function foldInto({ name, op: { bias: hasBias } }: Folded, scale: Node, weights: Map<string, Tensor>): void {
-  const { shape, data } = weights.get(`${name}.weight`)!;
-  const factors = weights.get(`${scale.name}.weight`)!.data;
-  const shifts = weights.get(`${scale.name}.bias`)?.data;
-  const before = hasBias ? weights.get(`${name}.bias`)!.data : undefined;
-  const perChannel = data.length / factors.length;
-  const folded = data.map((value, index) => value * factors[Math.floor(index / perChannel)]);
-  const bias = factors.map((factor, channel) => factor * (before?.[channel] ?? 0) + (shifts?.[channel] ?? 0));
-  weights.set(`${name}.weight`, { shape, data: folded });
-  weights.set(`${name}.bias`, { shape: [factors.length], data: bias });
-  weights.delete(`${scale.name}.weight`);
-  weights.delete(`${scale.name}.bias`);
+/** What scales make of a layer's channels, one after another: factor · x + shift. */
+class Scaling {
+  private readonly factors: Float64Array;
+  private readonly shifts: Float64Array;
+  private readonly layer: string;
+  private readonly hasBias: boolean;
+
+  constructor({ name, op }: Folded, channels: number) {
+    this.layer = name;
+    this.hasBias = op.bias;
+    this.factors = new Float64Array(channels).fill(1);
+    this.shifts = new Float64Array(channels);
+  }
+
+  /** Another scale behind those before. */
+  take(scale: Node, weights: Map<string, Tensor>): void {
+    const { factors, shifts } = this;
+    const { data: weight } = weights.get(`${scale.name}.weight`)!;
+    const bias = weights.get(`${scale.name}.bias`)?.data;
+    for (let channel = 0; channel < factors.length; channel++) {
+      factors[channel] *= weight[channel];
+      shifts[channel] = weight[channel] * shifts[channel] + (bias?.[channel] ?? 0);
+    }
+    weights.delete(`${scale.name}.weight`);
+    weights.delete(`${scale.name}.bias`);
+  }
+
+  /** factor · (W · x + b) + shift = (factor · W) · x + (factor · b + shift) */
+  foldInto(weights: Map<string, Tensor>): void {
+    const { factors, shifts, layer: name } = this;
+    const { shape, data } = weights.get(`${name}.weight`)!;
+    const before = this.hasBias ? weights.get(`${name}.bias`)!.data : undefined;
+    const perChannel = data.length / factors.length;
+    const folded = data.map((value, index) => value * factors[Math.floor(index / perChannel)]);
+    const bias = Float32Array.from(shifts, (shift, channel) => factors[channel] * (before?.[channel] ?? 0) + shift);
+    weights.set(`${name}.weight`, { shape, data: folded });
+    weights.set(`${name}.bias`, { shape: [bias.length], data: bias });
+  }
 }

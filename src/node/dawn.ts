@@ -3,6 +3,7 @@
 import { create } from "webgpu";
 import { EngineError } from "../errors.ts";
 import { adapterName, openDevice } from "../webgpu/device.ts";
+import { pollingDevices } from "../webgpu/patience.ts";
 
 /** How Dawn is started. */
 export interface DawnOptions {
@@ -16,6 +17,11 @@ export interface DawnOptions {
   readonly experiments?: boolean;
   /** Timestamps to the nanosecond, for measuring; otherwise Dawn coarsens them, as pages must not time others. */
   readonly exactTimestamps?: boolean;
+  /**
+   * Whether sessions on the device slow the event loop to a turn a millisecond while they wait for a long run, since
+   * Dawn would poll in every turn and burn a core. `true` unless given; `false` where others need quick turns.
+   */
+  readonly slowsEventLoop?: boolean;
 }
 
 /** Dawn's toggles. */
@@ -56,6 +62,7 @@ export interface OpenGpu {
 export async function openGpu(options: DawnOptions = {}): Promise<OpenGpu> {
   const adapter = await openAdapter(options);
   const device = await openDevice(adapter);
+  if (options.slowsEventLoop !== false) pollingDevices.add(device);
   keptAlive.set(device, keptAlive.get(adapter)!);
   return { adapter, device, name: adapterName(adapter) };
 }

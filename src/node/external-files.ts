@@ -1,10 +1,14 @@
 /** Data that a model keeps in other files, which have to lie in the model's own folder, links looked through. */
 
-import { open, realpath } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, realpath, stat } from "node:fs/promises";
 import { dirname, resolve, sep } from "node:path";
 import { EngineError } from "../errors.ts";
 import type { ExternalFiles } from "../formats/onnx/read.ts";
 import { describeSystemError } from "./system-errors.ts";
+
+/** A pipe without a writer would let nobody go on. Windows has neither of the two, and takes them for 0. */
+const READ_AT_ONCE = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 
 /**
  * A way to such files beside the model at `path`.
@@ -25,16 +29,19 @@ export function filesBeside(path: string): ExternalFiles {
       if (real !== resolve(root, location) || !real.startsWith(root.endsWith(sep) ? root : root + sep)) {
         throw wrong("the file isn't in the model's folder itself", "put it there, and no link in its place");
       }
-      const handle = await open(real, "r");
+      const noFile = () => wrong("it is no regular file", "copy it into one");
+      // Opening a device may do something, so it is looked at before; and what took its place meanwhile is after.
+      if (!(await stat(real)).isFile()) throw noFile();
+      const handle = await open(real, READ_AT_ONCE);
       try {
         const status = await handle.stat();
-        if (!status.isFile()) throw wrong("it is no regular file", "copy it into one");
-        const total = (given.get(real) ?? 0) + length;
-        given.set(real, total);
+        if (!status.isFile()) throw noFile();
         if (offset + length > status.size) {
           throw wrong(`${status.size} bytes are there, and ${offset + length} are needed`, "fetch it again");
         }
+        const total = (given.get(real) ?? 0) + length;
         if (total > status.size) throw wrong("tensors overlap in it", "export the model again");
+        given.set(real, total);
         const bytes = new Uint8Array(length);
         for (let read = 0; read < length;) {
           const { bytesRead } = await handle.read(bytes, read, length - read, offset + read);

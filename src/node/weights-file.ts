@@ -6,22 +6,14 @@ import { basename, extname } from "node:path";
 import { EngineError } from "../errors.ts";
 import { writeCaffemodel } from "../formats/caffemodel-write.ts";
 import type { FloatType } from "../formats/floats.ts";
-import { OnnxFile } from "../formats/onnx/read.ts";
 import { toOnnx } from "../formats/onnx-write.ts";
 import { writeSafetensors } from "../formats/safetensors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
 import { inferShapesForBatch, type Parameter } from "../graph/graph.ts";
 import type { Weights } from "../graph/weights.ts";
 import { checkWeights, isAuxiliary } from "../weights/check.ts";
-import { googLeNetWeights } from "../weights/other-names.ts";
-import {
-  formatOf,
-  formatOfName,
-  MODEL_KEY,
-  readWeights,
-  type WeightsContents,
-  type WeightsFormat,
-} from "../weights/read.ts";
+import { readAnyWeights } from "../weights/read-any.ts";
+import { formatOfName, MODEL_KEY, type WeightsContents, type WeightsFormat } from "../weights/read.ts";
 import { recogniseWeights } from "../weights/recognise.ts";
 import { isSeedSource, parseSeed, seededWeights } from "../weights/seed.ts";
 import { writeFileAtomically } from "./atomic-write.ts";
@@ -153,9 +145,5 @@ function write(tensors: Weights, name: string, format: WeightsFormat, source: st
 /** Reads a file of weights, whatever network they are of. */
 export async function readWeightsFile(path: string): Promise<WeightsFile> {
   const bytes = await readWholeFile(path, "weights");
-  if (formatOf(bytes, path) !== "onnx") return { ...readWeights(bytes, path), bytes };
-  const file = new OnnxFile(bytes, path, filesBeside(path));
-  const model = await file.model();
-  const tensors = googLeNetWeights(model) ?? model.weights;
-  return { bytes, format: "onnx", network: model.graph.name, tensors, types: file.types };
+  return { ...(await readAnyWeights(bytes, path, filesBeside(path))), bytes };
 }

@@ -5,7 +5,7 @@ import { googLeNet } from "../graph/googlenet.ts";
 import { inferShapesForBatch, type Parameter } from "../graph/graph.ts";
 import type { Weights } from "../graph/weights.ts";
 import { checkWeights, isAuxiliary } from "../weights/check.ts";
-import { readWeights } from "../weights/read.ts";
+import { readAnyWeights } from "../weights/read-any.ts";
 import { recogniseWeights } from "../weights/recognise.ts";
 import { seededWeights } from "../weights/seed.ts";
 import { sha256 } from "./digest.ts";
@@ -91,7 +91,7 @@ export class WeightsLoader {
     origin: Pick<WeightsState, "from" | "kept">,
   ): Promise<LoadedWeights> {
     this.options.onProgress("read", 0, 1);
-    const { tensors } = readWeights(bytes, name);
+    const { tensors } = await readAnyWeights(bytes, name);
     const heads = [...tensors.keys()].some(isAuxiliary) ? "all" : "main";
     const parameters = parametersOf(heads);
     checkWeights(tensors, parameters, name);

@@ -40,13 +40,14 @@ export class IoBinding implements Disposable {
     this.parts = parts;
   }
 
-  /** See `Session.bind`. */
+  /** See `Session.bind`, and `Session.encode` for programs that stay. */
   static async create(
     deployment: Deployment,
     batch: number,
     inputs: Buffers,
     outputs: Buffers,
     inputPrecision: Precision = "f32",
+    keepsPrograms = false,
   ): Promise<IoBinding> {
     checkBuffers("input", inputs);
     checkBuffers("output", outputs);
@@ -81,6 +82,7 @@ export class IoBinding implements Disposable {
         sources: { places: placesOf(part, sources, plan, inputPrecision), narrow: inputPrecision !== "f32" },
         targets: placesOf(part, targets, plan, "f32"),
       }));
+      if (keepsPrograms) for (const { keep } of leases) keep();
       return new IoBinding(batch, deployment, bound);
     } catch (error) {
       for (const { release } of leases) release();

@@ -30,11 +30,14 @@ export interface DeploymentOptions extends PlanOptions {
 export interface Lease {
   readonly program: Program;
   readonly release: () => void;
+  /** Makes it the one program for its batch size that stays to the end, released or not. */
+  readonly keep: () => void;
 }
 
 interface Entry {
   readonly program: Promise<Program>;
   users: number;
+  kept: boolean;
 }
 
 /** One part of a batch: the images from `start` on. */
@@ -111,7 +114,7 @@ export class Deployment {
 
   /** The program for batches of this size, compiled where there is none yet. */
   async lease(batch: number, onProgress?: CompileProgress): Promise<Lease> {
-    const entry = this.entries.get(batch) ?? { program: this.compile(batch, onProgress), users: 0 };
+    const entry = this.entries.get(batch) ?? { program: this.compile(batch, onProgress), users: 0, kept: false };
     this.entries.delete(batch);
     this.entries.set(batch, entry);
     entry.users++;
@@ -122,9 +125,15 @@ export class Deployment {
       entry.users--;
       this.letGo(batch, entry);
     };
+    const keep = () => {
+      // Where it made room meanwhile and another was compiled, it stays in use.
+      if ((this.entries.get(batch) ?? entry) !== entry) entry.users++;
+      else this.entries.set(batch, entry);
+      entry.kept = true;
+    };
     this.makeRoom();
     try {
-      return { program: await entry.program, release };
+      return { program: await entry.program, release, keep };
     } catch (error) {
       if (this.entries.get(batch) === entry) this.entries.delete(batch);
       release();
@@ -164,8 +173,9 @@ export class Deployment {
   }
 
   private makeRoom(): void {
-    if (this.entries.size <= keptPrograms) return;
-    const [[batch, entry]] = this.entries;
+    const passing = [...this.entries].filter(([, { kept }]) => !kept);
+    if (passing.length <= keptPrograms) return;
+    const [[batch, entry]] = passing;
     this.entries.delete(batch);
     this.letGo(batch, entry);
   }

@@ -9,10 +9,15 @@ import { bufferUsage } from "./constants.ts";
 import { guarded } from "./errors.ts";
 import { unshared } from "./shared_memory.ts";
 
+/** The key of a buffer that is nobody's; those of parameters are JSON. */
+const UNUSED = "unused";
+
 export class ParameterBuffers {
   private readonly device: GPUDevice;
   private readonly weights: Weights;
   private readonly buffers = new Map<string, GPUBuffer>();
+  /** The upload before, done or failed. */
+  private last: Promise<unknown> = Promise.resolve();
 
   constructor(device: GPUDevice, weights: Weights) {
     this.device = device;
@@ -21,17 +26,34 @@ export class ParameterBuffers {
 
   /** The buffer of each parameter, in their order; rejects with EngineError "out-of-memory" where there is no room. */
   async upload(parameters: readonly PackedParameter[]): Promise<GPUBuffer[]> {
-    const { value, checked } = guarded(this.device, "weights", () => parameters.map((each) => this.buffer(each)));
-    await checked;
-    return value;
+    // One after another: what one of them made and lets go of, no other may have found.
+    const uploaded = this.last.then(() => this.uploadAlone(parameters));
+    this.last = uploaded.catch(() => undefined);
+    return uploaded;
+  }
+
+  private async uploadAlone(parameters: readonly PackedParameter[]): Promise<GPUBuffer[]> {
+    const before = new Set(this.buffers.keys());
+    try {
+      const { value, checked } = guarded(this.device, "weights", () => parameters.map((each) => this.buffer(each)));
+      await checked;
+      return value;
+    } catch (error) {
+      for (const [key, buffer] of this.buffers) {
+        if (before.has(key) || key === UNUSED) continue;
+        buffer.destroy();
+        this.buffers.delete(key);
+      }
+      throw error;
+    }
   }
 
   /** Some bytes for bindings that are left alone. */
   unused(): GPUBuffer {
-    let buffer = this.buffers.get("unused");
+    let buffer = this.buffers.get(UNUSED);
     if (!buffer) {
       buffer = this.device.createBuffer({ label: "unused", size: 16, usage: bufferUsage.storage });
-      this.buffers.set("unused", buffer);
+      this.buffers.set(UNUSED, buffer);
     }
     return buffer;
   }

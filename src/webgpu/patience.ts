@@ -5,8 +5,12 @@
  * That burns a core for the whole run, and where the device is the CPU itself (lavapipe) it takes that core from the
  * computation. So a run is first left alone for nearly as long as such runs took lately; then its results are asked
  * for, and the event loop is slowed to a turn a millisecond until they are there. Runs too short for a timer are waited
- * for as the bindings do. Browsers and wgpu don't poll; there this would only cost time.
+ * for as the bindings do. Browsers and wgpu don't poll; there this would only cost time. So only devices that
+ * whoever opened them has marked are waited for like this.
  */
+
+/** Devices whose bindings poll while promises are pending. */
+export const pollingDevices = new WeakSet<GPUDevice>();
 
 /** As many of the last runs are remembered. */
 const remembered = 8;
@@ -22,8 +26,8 @@ export class Patience {
   private readonly milliseconds: number[] = [];
   private readonly polls: boolean;
 
-  /** @param polls - whether the bindings poll while promises are pending; found out unless given */
-  constructor(polls = isNode) {
+  /** @param polls - whether the bindings poll while promises are pending */
+  constructor(polls: boolean) {
     this.polls = polls;
   }
 
@@ -46,8 +50,6 @@ export class Patience {
   }
 }
 
-const isNode = (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node !== undefined;
-
 /** What slows the event loop until it settles. */
 const slowing = new Set<Promise<unknown>>();
 
@@ -58,12 +60,13 @@ function slowDown(pending: Promise<unknown>): void {
   pending.then(settled, settled);
 }
 
-/** Pages that are not isolated have no shared memory, and no need of it. */
-const neverNotified = isNode ? new Int32Array(new SharedArrayBuffer(4)) : undefined;
+/** Made when it is needed: pages that are not isolated have no shared memory, and no need of it. */
+let neverNotified: Int32Array<SharedArrayBuffer> | undefined;
 
 /** Blocks for a millisecond: less of the thread's time than its polling would take, and none of the processor's. */
 function nap(): void {
-  if (slowing.size === 0 || !neverNotified) return;
+  if (slowing.size === 0) return;
+  neverNotified ??= new Int32Array(new SharedArrayBuffer(4));
   Atomics.wait(neverNotified, 0, 0, 1);
   setImmediate(nap);
 }

@@ -15,7 +15,7 @@ import { bufferUsage, mapModeRead } from "./constants.ts";
 import { type Dispatch, dispatch, makeDispatches, makeLayers } from "./dispatches.ts";
 import { guarded } from "./errors.ts";
 import type { ParameterBuffers } from "./parameters.ts";
-import { Patience } from "./patience.ts";
+import { Patience, pollingDevices } from "./patience.ts";
 import type { PipelineCache } from "./pipelines.ts";
 import { makeReadback, type Place, type Readback, readMapped, type Tap } from "./readback.ts";
 import { unshared } from "./shared_memory.ts";
@@ -44,8 +44,8 @@ export class Program {
   private readyEntry: Staging | undefined;
   /** How values that are no outputs go out, for each set of them that was asked for. */
   private readonly exits = new Map<string, Staging>();
-  private readonly patience = new Patience();
-  private readonly timedPatience = new Patience();
+  private readonly patience: Patience;
+  private readonly timedPatience: Patience;
   /** For the plan's outputs: as many as runs were under way at once. */
   private readonly ring: Readback[];
   /** Those of the ring that no run uses. */
@@ -63,6 +63,8 @@ export class Program {
     outputs: Readback,
   ) {
     this.device = device;
+    this.patience = new Patience(pollingDevices.has(device));
+    this.timedPatience = new Patience(pollingDevices.has(device));
     this.plan = plan;
     this.arena = arena;
     this.layers = layers;
@@ -148,8 +150,9 @@ export class Program {
     const ring = read === this.plan.outputs;
     if (this.plan.precision !== "f32") await this.makeEntry();
     const readback = (ring ? this.idle.pop() : undefined) ?? (await this.makeReadback(read));
-    const exit = ring ? this.exit : await this.makeExit(read);
+    let exit: Staging | undefined;
     try {
+      exit = ring ? this.exit : await this.makeExit(read);
       return await this.runInto(readback, exit, inputs);
     } finally {
       if (!ring) exit?.dispose();

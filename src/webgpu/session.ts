@@ -87,7 +87,7 @@ export class Session implements Disposable {
     this.graph = model.graph;
     this.model = model;
     this.options = options;
-    this.deployment = new Deployment(device, model, options);
+    this.deployment = deploy(device, model, options);
   }
 
   /**
@@ -230,15 +230,13 @@ export class Session implements Disposable {
    * device, that lacks COPY_SRC (inputs) or COPY_DST (outputs), or that overlaps another; "usage" for unknown names.
    */
   async bind(inputs: Buffers, outputs: Buffers, options: EncodeOptions = {}): Promise<IoBinding> {
-    checkOptions(options, { batch: "count", inputPrecision: "precision" });
-    const { batch = this.batch, inputPrecision } = options;
-    return this.deployed((deployment) => IoBinding.create(deployment, batch, inputs, outputs, inputPrecision));
+    return this.bindFor(false, inputs, outputs, options);
   }
 
   /**
    * Records one run into an encoder of the caller's, from and to buffers of the caller's: `bind`, then
-   * `IoBinding.encode`. Nothing is recorded where it rejects. The programs stay in memory until the session is
-   * disposed of; who encodes often had better bind once.
+   * `IoBinding.encode`. Nothing is recorded where it rejects. One program for each batch size stays in memory until
+   * the session is disposed of, since nobody knows when it is submitted; who encodes often had better bind once.
    *
    * Runs in between don't disturb it: whatever is submitted first is computed first.
    *
@@ -255,8 +253,12 @@ export class Session implements Disposable {
     outputs: Buffers,
     options: EncodeOptions = {},
   ): Promise<void> {
-    const binding = await this.bind(inputs, outputs, options);
-    await guarded(this.device, "command encoder", () => binding.encode(encoder)).checked;
+    const binding = await this.bindFor(true, inputs, outputs, options);
+    try {
+      await guarded(this.device, "command encoder", () => binding.encode(encoder)).checked;
+    } finally {
+      binding.dispose();
+    }
   }
 
   /**
@@ -283,6 +285,13 @@ export class Session implements Disposable {
   /** As `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** @param good - whether its programs stay when it is disposed of */
+  private async bindFor(good: boolean, inputs: Buffers, outputs: Buffers, options: EncodeOptions): Promise<IoBinding> {
+    checkOptions(options, { batch: "count", inputPrecision: "precision" });
+    const { batch = this.batch, inputPrecision } = options;
+    return this.deployed((deployment) => IoBinding.create(deployment, batch, inputs, outputs, inputPrecision, good));
   }
 
   private get batch(): number {
@@ -329,7 +338,7 @@ export class Session implements Disposable {
   }
 
   private async recover(open: () => GPUDevice | Promise<GPUDevice>): Promise<Deployment> {
-    const deployment = new Deployment(await openDevice(open), this.model, this.options);
+    const deployment = deploy(await openDevice(open), this.model, this.options);
     if (this.disposed) {
       this.abandon(deployment);
       throw sessionDisposed();
@@ -342,6 +351,16 @@ export class Session implements Disposable {
   private abandon(deployment: Deployment): void {
     deployment.dispose();
     if (this.options.ownsDevice === true) deployment.device.destroy();
+  }
+}
+
+/** Destroys a device that would go with the session where there is none. */
+function deploy(device: GPUDevice, model: Model, options: SessionOptions): Deployment {
+  try {
+    return new Deployment(device, model, options);
+  } catch (error) {
+    if (options.ownsDevice === true) device.destroy();
+    throw error;
   }
 }
 

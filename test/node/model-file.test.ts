@@ -1,5 +1,6 @@
 /** Models on disk: told apart, with data in other files, converted to ONNX and back. */
 
+import { execFileSync } from "node:child_process";
 import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -184,6 +185,12 @@ describe("data in other files", () => {
     const read = filesBeside(join(folder, "net.onnx"));
     expect(await read("data/w.bin", 8, 4)).toEqual(numbers.slice(8, 12));
     expect(await read("data/w.bin", 12, 52)).toEqual(numbers.slice(12));
+  });
+
+  test.skipIf(process.platform === "win32")("are refused in a pipe, which nobody may ever write to", async () => {
+    execFileSync("mkfifo", [join(folder, "pipe")]);
+    const read = filesBeside(join(folder, "net.onnx"));
+    expect(await refusal(Promise.resolve(read("pipe", 0, 4)), "model")).toMatch(/no regular file/);
   });
 
   test("are refused behind links, outside, too short, overlapping, missing, or no files", async () => {

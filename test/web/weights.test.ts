@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { servePage, type Site } from "../../scripts/web/serve.ts";
 import { googLeNet } from "../../src/graph/googlenet.ts";
 import { inferShapesForBatch } from "../../src/graph/graph.ts";
+import { toOnnx } from "../../src/formats/onnx-write.ts";
 import { writeSafetensors } from "../../src/formats/safetensors.ts";
 import { receive } from "../../src/web/receive.ts";
 import { type FileStore, WeightsCache } from "../../src/web/weights-cache.ts";
@@ -256,6 +257,21 @@ describe("the loader", () => {
     expect(own.state).toMatchObject({ name: "b.safetensors", from: "user", kept: true });
     expect(await loader.find()).toMatchObject({ state: { name: "b.safetensors", from: "user" } });
     expect(own.weights.get("conv1/7x7_s2.bias")).toEqual(seededWeights(graph.parameters, 3).get("conv1/7x7_s2.bias"));
+  });
+
+  test("takes the network's weights from an ONNX file, the user's and the server's", async () => {
+    const weights = seededWeights(graph.parameters, 3);
+    const onnx = toOnnx(graph, weights, { outputs: "graph" });
+    for (const name of ["net.onnx", "net.bin"]) {
+      const own = await load(new Memory(), { kind: "none" }).loader.chosen(name, onnx);
+      expect(own.state).toMatchObject({ name, from: "user", heads: "main" });
+      expect([...own.weights.keys()]).toEqual([...weights.keys()]);
+      expect(own.weights.get("conv1/7x7_s2.weight")).toEqual(weights.get("conv1/7x7_s2.weight"));
+    }
+    const served = await load(new Memory(), { ...offerOf(onnx), name: "net.onnx" }, onnx).loader.find();
+    expect(served).toMatchObject({ state: { name: "net.onnx", from: "server" } });
+    const cut = load(new Memory(), { kind: "none" }).loader.chosen("cut.onnx", onnx.slice(0, -4));
+    await expect(cut).rejects.toThrow(/^cut\.onnx: .*; /);
   });
 
   test("keeps no file that is none, or of another network", async () => {

@@ -70,6 +70,27 @@ describeGpu("a session bound to the caller's buffers on the GPU", () => {
     }
   });
 
+  test("encoding batches of many sizes in turn keeps one program for each", async () => {
+    const session = await create();
+    const sizes = [1, 2, 3, 4, 5, 6];
+    const output = buffer(6 * probBytes, copyDst | mapRead);
+    const input = inputBuffer(6, 5);
+    const round = async () => {
+      for (const batch of sizes) {
+        const encoder = gpu.device.createCommandEncoder();
+        await session.encode(encoder, { data: input }, { prob: output }, { batch });
+        gpu.device.queue.submit([encoder.finish()]);
+      }
+      await gpu.device.queue.onSubmittedWorkDone();
+      return session.bytes;
+    };
+    const once = await round();
+    expect(await round()).toBe(once);
+    expect(await round()).toBe(once);
+    const { prob } = await session.run({ data: batchOf(6, 5) });
+    expect(difference(await read(output), prob.data).maxAbs).toBe(0);
+  });
+
   test("a batch that the device can't hold goes in parts, any blob to its place", async () => {
     // The stem's output of one image is 8 × 8 × 8 × 4 bytes.
     const session = await create({ limits: { ...limitsOf(gpu.device), maxStorageBufferBindingSize: 2 * 2048 } });

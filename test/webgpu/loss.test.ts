@@ -190,6 +190,11 @@ describeGpu("a device that is lost under a session on the GPU", () => {
     const failing = create({ device: open, ownsDevice: true, kernels: () => Promise.reject(new Error("none")) });
     await expect(failing).rejects.toThrow(/none/);
     await opened[3].lost;
+
+    const model = { graph: tiny, weights: new Map() };
+    const unfit = Session.create(model, { device: open, ownsDevice: true, kernels: kernelsOnDisk });
+    await expect(unfit).rejects.toThrow(/it is missing/);
+    await opened[4].lost;
   });
 });
 

@@ -17,7 +17,10 @@ export interface Constant {
   readonly kind: "constant";
   readonly type: ElementType;
   readonly shape: Shape;
-  /** The elements: one array, or, where they depend on the batch size, one for each that is looked at. */
+  /**
+   * The elements: one array, or, where they depend on the batch size, one for each that is looked at. Elements whose
+   * value for other batch sizes doesn't follow from these are NaN: 7 / 16 is what 11 / 16 is, and 16 / 16 is not.
+   */
   readonly variants: readonly Numbers[];
 }
 
@@ -42,6 +45,54 @@ function stridesOf(shape: Shape): number[] {
   return shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
 }
 
+/** start + slope · batch size */
+interface Line {
+  readonly start: number;
+  readonly slope: number;
+}
+
+/** So is what isn't known. */
+function isVarying({ slope }: Line): boolean {
+  return slope !== 0;
+}
+
+/** Whether it is a whole number for each batch size. */
+function isWhole({ start, slope }: Line): boolean {
+  return Number.isInteger(start) && Number.isInteger(slope);
+}
+
+/** How constants are computed with. */
+const calculations = {
+  add: (x: number, y: number) => x + y,
+  sub: (x: number, y: number) => x - y,
+  mul: (x: number, y: number) => x * y,
+  div: (x: number, y: number) => x / y,
+};
+
+export type Calculation = keyof typeof calculations;
+
+export function isCalculation(name: string): name is Calculation {
+  return Object.hasOwn(calculations, name);
+}
+
+/** Whether a function of two straight lines is one again, rounded to integers or not. */
+function staysLine(name: Calculation, x: Line, y: Line, real: boolean): boolean {
+  switch (name) {
+    case "add":
+    case "sub":
+      return true;
+    case "mul":
+      return !isVarying(x) || !isVarying(y);
+    case "div": {
+      // By a number, or of what is everywhere so many times the other.
+      const quotient = isVarying(y)
+        ? { start: x.slope * y.start === x.start * y.slope ? x.slope / y.slope : NaN, slope: 0 }
+        : { start: x.start / y.start, slope: x.slope / y.start };
+      return real ? Number.isFinite(quotient.start) : isWhole(quotient);
+    }
+  }
+}
+
 /** The variants of several constants side by side. */
 function together(values: readonly Constant[]): Numbers[][] {
   const count = Math.max(...values.map(({ variants }) => variants.length));
@@ -51,9 +102,12 @@ function together(values: readonly Constant[]): Numbers[][] {
 /** Computes constants in so much memory in all: a small file can ask for any amount. */
 export class Folding {
   private left: number;
+  private readonly batches: readonly number[];
 
-  constructor(bytes: number) {
+  /** @param batches the batch sizes that variants are of */
+  constructor(bytes: number, batches: readonly number[]) {
     this.left = bytes;
+    this.batches = batches;
   }
 
   /** Says that memory is taken. */
@@ -64,18 +118,20 @@ export class Folding {
 
   /** As Cast makes it: to integers by leaving fractions out, to truth by comparing with 0. */
   cast(value: Constant, type: ElementType): Constant {
-    const convert = (each: number) => (type === "bool" ? Number(each !== 0) : isFloat(type) ? each : Math.trunc(each));
     const wide = type !== "float" && type !== "float16";
-    return constant(
-      type,
-      value.shape,
-      ...value.variants.map((data) => {
-        if (!wide && data instanceof Float32Array) return data;
-        const result = this.allocate(type, data.length);
-        for (let i = 0; i < data.length; i++) result[i] = convert(data[i]);
-        return result;
-      }),
-    );
+    if (!wide && value.variants.every((data) => data instanceof Float32Array)) return { ...value, type };
+    const convert = (each: number) => (type === "bool" ? Number(each !== 0) : isFloat(type) ? each : Math.trunc(each));
+    const variants = value.variants.map((data) => {
+      const result = this.allocate(type, data.length);
+      for (let i = 0; i < data.length; i++) result[i] = convert(data[i]);
+      return result;
+    });
+    const stays = (line: Line) => type !== "bool" && (isFloat(type) || isWhole(line));
+    this.forget(variants, (i) => {
+      const line = this.line(value.variants, i);
+      return !isVarying(line) || (stays(line) && isVarying(this.line(variants, i)));
+    });
+    return constant(type, value.shape, ...variants);
   }
 
   transpose(value: Constant, permutation: readonly number[]): Constant {
@@ -139,8 +195,9 @@ export class Folding {
   }
 
   /** A function of two elements, of constants of one type that are broadcast to one shape; of integers an integer. */
-  binary(subject: string, a: Constant, b: Constant, calculate: (x: number, y: number) => number): Constant {
+  binary(subject: string, a: Constant, b: Constant, name: Calculation): Constant {
     const shape = broadcastShapes(subject, a.shape, b.shape);
+    const calculate = calculations[name];
     const [spreadA, spreadB] = [a, b].map((value) => this.broadcast(value, shape));
     const variants = together([spreadA, spreadB]).map(([x, y]) => {
       const result = this.allocate(a.type, x.length);
@@ -148,6 +205,10 @@ export class Folding {
         result[i] = isFloat(a.type) ? calculate(x[i], y[i]) : Math.trunc(calculate(x[i], y[i]));
       }
       return result;
+    });
+    this.forget(variants, (i) => {
+      const [x, y] = [spreadA, spreadB].map((value) => this.line(value.variants, i));
+      return (!isVarying(x) && !isVarying(y)) || staysLine(name, x, y, isFloat(a.type));
     });
     return constant(a.type, shape, ...variants);
   }
@@ -179,6 +240,24 @@ export class Folding {
       return result;
     };
     return constant(value.type, shape, ...value.variants.map(walk));
+  }
+
+  /** How an element goes with the batch size, as a straight line through what is known of it. */
+  private line(variants: readonly Numbers[], index: number): Line {
+    const [first] = variants;
+    if (variants.length === 1) return { start: first[index], slope: 0 };
+    const [from, to] = this.batches;
+    const slope = (variants[1][index] - first[index]) / (to - from);
+    return { start: first[index] - from * slope, slope };
+  }
+
+  /** Makes elements NaN that do not go on as a straight line from the batch sizes that are looked at to others. */
+  private forget(variants: readonly Numbers[], goesOn: (index: number) => boolean): void {
+    if (variants.length === 1) return;
+    for (let i = 0; i < variants[0].length; i++) {
+      if (goesOn(i)) continue;
+      for (const data of variants) data[i] = NaN;
+    }
   }
 
   private allocate(type: ElementType, elements: number): Numbers {

@@ -62,13 +62,7 @@ export class Translation {
   /** Adds a node; see `Layer.compute`. */
   add(subject: string, op: Op, inputs: readonly Computed[], output: ValueId, parameters: readonly Tensor[]): Computed {
     const name = this.newNode(subject);
-    const inferred = this.batches.map((_, batch) =>
-      inferOp(
-        name,
-        op,
-        inputs.map(({ shapes }) => shapes[batch] ?? shapes[0]),
-      ),
-    );
+    const inferred = this.infer(name, op, inputs);
     const [{ parameters: rules }] = inferred;
     rules.forEach(({ role, shape }, index) => {
       const tensor = parameters[index];
@@ -91,6 +85,24 @@ export class Translation {
     return { kind: "computed", id: output, shapes };
   }
 
+  private infer(name: string, op: Op, inputs: readonly Computed[]): ReturnType<typeof inferOp>[] {
+    const attempts = this.batches.map((_, batch) => {
+      const shapes = inputs.map((input) => input.shapes[batch] ?? input.shapes[0]);
+      try {
+        return inferOp(name, op, shapes);
+      } catch (error) {
+        if (error instanceof EngineError) return error;
+        throw error;
+      }
+    });
+    const errors = attempts.filter((each) => each instanceof EngineError);
+    if (errors.length === 0) return attempts as ReturnType<typeof inferOp>[];
+    if (errors.length < attempts.length) {
+      throw new EngineError("graph", name, "it fits some batch sizes, and others not", "bind the batch size");
+    }
+    throw whateverTheBatch(errors, this.batches);
+  }
+
   /** A value as one that nodes can compute with: a constant becomes a node that gives it, `name` for its output. */
   operand(name: ValueId, value: Value): Computed {
     if (value.kind === "computed") return value;
@@ -106,6 +118,21 @@ export class Translation {
   floatsOf(value: Constant): Float32Array {
     return this.folding.cast(value, "float").variants[0] as Float32Array;
   }
+}
+
+/** One error of those that each batch size gives: where numbers differ, they are written as multiples of `N`. */
+function whateverTheBatch([first, ...others]: readonly EngineError[], batches: readonly number[]): EngineError {
+  const [numbers, ...otherNumbers] = [first, ...others].map(({ problem }) => problem.match(/\d+/g) ?? []);
+  if (otherNumbers.some((each) => each.length !== numbers.length)) return first;
+  let index = -1;
+  const problem = first.problem.replace(/\d+/g, (number) => {
+    index++;
+    if (otherNumbers.every((each) => each[index] === number)) return number;
+    const times = Number(number) / batches[0];
+    const isMultiple = otherNumbers.every((each, batch) => Number(each[index]) === times * batches[batch + 1]);
+    return isMultiple && Number.isInteger(times) && times > 1 ? `${times}·N` : "N";
+  });
+  return new EngineError(first.code, first.subject, problem, first.remedy, first);
 }
 
 function sameExtents(a: Shape, b: Shape): boolean {
@@ -238,6 +265,7 @@ export class Layer {
     if (!value) return undefined;
     this.checkReal(value, index);
     if (elementCount(value.shape) !== 1) this.refuse(`its ${what} is of shape ${formatShape(value.shape)}`);
+    if (value.variants.length > 1) this.refuseBatch(`its ${what}`);
     return value.variants[0][0];
   }
 
@@ -297,9 +325,16 @@ export function rankOf(value: Value): number {
   return value.kind === "constant" ? value.shape.length : value.shapes[0].length;
 }
 
-/** What Shape gives of a value. */
-export function shapeConstant(value: Value, start: number, end: number): Constant {
+/** What Shape gives of a value, of so many batch sizes. */
+export function shapeConstant(value: Value, start: number, end: number, batches: readonly number[]): Constant {
   const shapes = value.kind === "constant" ? [value.shape] : value.shapes;
-  const variants = shapes.map((shape) => Float64Array.from(shape.slice(start, end)));
+  // Some images give so many times as many of something; what else an extent may be of them, two sizes don't show.
+  const isKnown = (axis: number) =>
+    shapes.every((shape, batch) => Number.isInteger(shape[axis] / batches[batch])) &&
+    shapes.every((shape, batch) => shape[axis] * batches[0] === shapes[0][axis] * batches[batch]);
+  const isFixed = (axis: number) => shapes.every((shape) => shape[axis] === shapes[0][axis]);
+  const variants = shapes.map((shape) =>
+    Float64Array.from(shape, (extent, axis) => (isFixed(axis) || isKnown(axis) ? extent : NaN)).slice(start, end),
+  );
   return constant("int64", [variants[0].length], ...variants);
 }

@@ -72,6 +72,8 @@ export class OnnxFile implements ModelFile {
   /** The first extent of some input, or else any. */
   readonly batch: string | undefined;
   private readonly external: ExternalFiles | undefined;
+  /** Data of other files by where they lie, fetched once however often the model is bound. */
+  private readonly ranges = new Map<string, Promise<Uint8Array>>();
   private readonly size: number;
   private readonly proto: ModelProto;
   private readonly opset: number;
@@ -154,8 +156,6 @@ export class OnnxFile implements ModelFile {
 
   private async fetch(): Promise<Map<TensorProto, Uint8Array>> {
     const fetched = new Map<TensorProto, Uint8Array>();
-    // Tensors that share their data share them in memory, too.
-    const ranges = new Map<string, Uint8Array>();
     for (const tensor of this.proto.graph.initializers) {
       if (!tensor.external) continue;
       const { location, offset, length } = tensor.external;
@@ -163,12 +163,20 @@ export class OnnxFile implements ModelFile {
       if (!this.external) {
         throw this.error(`its data lie in another file, ${location}`, "give a way to get that (the option external)");
       }
-      const key = `${offset} ${needed} ${location}`;
-      const bytes = ranges.get(key) ?? (await this.external(location, offset, needed));
-      ranges.set(key, bytes);
-      fetched.set(tensor, bytes);
+      fetched.set(tensor, await this.fetchRange(this.external, location, offset, needed));
     }
     return fetched;
+  }
+
+  /** Tensors that share their data share them in memory, too. What failed may be tried again. */
+  private fetchRange(external: ExternalFiles, location: string, offset: number, length: number): Promise<Uint8Array> {
+    const key = `${offset} ${length} ${location}`;
+    const known = this.ranges.get(key);
+    if (known) return known;
+    const bytes = (async () => external(location, offset, length))();
+    this.ranges.set(key, bytes);
+    bytes.catch(() => this.ranges.delete(key));
+    return bytes;
   }
 
   private translate(
@@ -184,7 +192,7 @@ export class OnnxFile implements ModelFile {
     }));
     const batches = stays === undefined ? [1] : PROBES;
     const fetchedBytes = [...new Set(fetched.values())].reduce((sum, { length }) => sum + length, 0);
-    const folding = new Folding(2 * (this.size + fetchedBytes) + SPARE_BYTES);
+    const folding = new Folding(2 * (this.size + fetchedBytes) + SPARE_BYTES, batches);
     const names = [
       ...inputs.map((input) => input.name),
       ...initializers.map((each) => each.name),
@@ -219,8 +227,7 @@ export class OnnxFile implements ModelFile {
     } catch (error) {
       if (error instanceof MalformedFile) layer.refuse(error.message, "correct the model");
       if (!(error instanceof EngineError) || error.code !== "graph") throw error;
-      const problem = error.message.slice(error.subject.length + 2, -`; ${error.remedy}`.length);
-      layer.refuse(problem, error.remedy);
+      layer.refuse(error.problem, error.remedy);
     }
     for (const other of others) if (other !== "") translation.unmade.set(other, layer);
   }

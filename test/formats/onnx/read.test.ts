@@ -1,11 +1,13 @@
 /** What ONNX files hold beside their ops: types, open extents, constants, other files; and what is refused, by name. */
 
+import { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { runReference } from "../../../src/cpu/reference.ts";
 import { EngineError } from "../../../src/errors.ts";
 import { encodeModel, type ModelSource, type NodeSource } from "../../../src/formats/onnx/encode.ts";
-import { type OnnxOptions, readOnnx } from "../../../src/formats/onnx/read.ts";
+import { modelFor } from "../../../src/formats/model-file.ts";
+import { OnnxFile, type OnnxOptions, readOnnx } from "../../../src/formats/onnx/read.ts";
 import { inferShapesForBatch } from "../../../src/graph/graph.ts";
 import type { Tensor } from "../../../src/graph/tensor.ts";
 import { randomTensor, uniform } from "../../support/random.ts";
@@ -102,7 +104,7 @@ describe("shapes are known before anything runs", () => {
 
   test("a batch that the file fixes in a Reshape is right for that batch alone", async () => {
     const model = source([{ type: "Reshape", inputs: ["x", "t"], output: "y" }], { initializers: [["t", [1, 60]]] });
-    await expect(read(model)).rejects.toThrow(/node "Reshape y" \(Reshape\): 7×2×6×5 cannot be reshaped to 1×60/);
+    await expect(read(model)).rejects.toThrow(/node "Reshape y" \(Reshape\): N×2×6×5 cannot be reshaped to 1×60/);
     const one = randomTensor([1, 2, 6, 5], uniform(2));
     expect((await run(model, one, { extents: { N: 1 } })).shape).toEqual([1, 60]);
   });
@@ -140,6 +142,93 @@ describe("shapes are known before anything runs", () => {
     );
     await expect(read(model)).rejects.toThrow(/its ends depends on the batch size; bind the batch size, or export/);
     expect((await run(model, x, { extents: { N: 3 } })).shape).toEqual([3, 2, 6, 5]);
+  });
+
+  const batch: readonly NodeSource[] = [
+    { type: "Shape", inputs: ["x"], output: "s" },
+    { type: "Gather", inputs: ["s", "zero"], output: "n", attributes: { axis: 0 } },
+  ];
+  const sliceFrom = (start: string): NodeSource => ({ type: "Slice", inputs: ["x", start, "big", "one"], output: "y" });
+  const numbers: ModelSource["initializers"] = [
+    ...lists,
+    ["two", [2]],
+    ["seven", [7]],
+    ["eleven", [11]],
+    ["sixteen", [16]],
+    ["big", [1000]],
+  ];
+
+  test.each<[string, readonly NodeSource[]]>([
+    ["Div", [{ type: "Div", inputs: ["n", "sixteen"], output: "start" }]],
+    [
+      "Cast",
+      [
+        { type: "Cast", inputs: ["n"], output: "real", attributes: { to: 1 } },
+        { type: "Cast", inputs: ["sixteen"], output: "sixteen real", attributes: { to: 1 } },
+        { type: "Div", inputs: ["real", "sixteen real"], output: "quotient" },
+        { type: "Cast", inputs: ["quotient"], output: "start", attributes: { to: 7 } },
+      ],
+    ],
+    [
+      "Mul",
+      [
+        { type: "Sub", inputs: ["n", "seven"], output: "a" },
+        { type: "Sub", inputs: ["n", "eleven"], output: "b" },
+        { type: "Mul", inputs: ["a", "b"], output: "product" },
+        { type: "Div", inputs: ["product", "big"], output: "zeros" },
+        { type: "Div", inputs: ["n", "sixteen"], output: "more" },
+        { type: "Add", inputs: ["zeros", "more"], output: "start" },
+      ],
+    ],
+  ])("what two batch sizes have in common by accident is not taken for all: %s", async (_, nodes) => {
+    const model = source([...batch, ...nodes, sliceFrom("start")], { initializers: numbers });
+    await expect(read(model)).rejects.toThrow(/its starts depends on the batch size; bind the batch size/);
+    const sixteen = randomTensor([16, 2, 6, 5], uniform(11));
+    const bytes = encodeModel(model);
+    const file = new OnnxFile(bytes, "net.onnx");
+    const { graph, weights } = await modelFor(file, new Map([["x", sixteen.shape]]));
+    const given = await runReference(inferShapesForBatch(graph, 16), weights, new Map([["x", sixteen]]));
+    const session = await InferenceSession.create(bytes, { executionProviders: ["cpu"], logSeverityLevel: 4 });
+    const { y } = await session.run({ x: new OnnxTensor("float32", sixteen.data, sixteen.shape) });
+    await session.release();
+    expect(given.get("y")).toEqual({ shape: y.dims, data: y.data });
+    expect(y.dims).toEqual([16, 1, 6, 5]);
+  });
+
+  test.each<[string, readonly NodeSource[], number[]]>([
+    ["a Reshape to it", [{ type: "Div", inputs: ["n", "two"], output: "m" }], []],
+    [
+      "halves put together again, of odd sizes alone",
+      [
+        { type: "Add", inputs: ["n", "one"], output: "n1" },
+        { type: "Div", inputs: ["n1", "two"], output: "half" },
+        { type: "Mul", inputs: ["half", "two"], output: "even" },
+        { type: "Sub", inputs: ["even", "one"], output: "m" },
+      ],
+      [],
+    ],
+    [
+      "exact for any",
+      [
+        { type: "Mul", inputs: ["n", "two"], output: "n2" },
+        { type: "Div", inputs: ["n2", "two"], output: "m" },
+      ],
+      [4, 60],
+    ],
+  ])("quotients as an extent: %s", async (_, nodes, shape) => {
+    const model = source(
+      [
+        ...batch,
+        ...nodes,
+        { type: "Concat", inputs: ["m", "minus"], output: "t", attributes: { axis: 0 } },
+        { type: "Reshape", inputs: ["x", "t"], output: "y" },
+      ],
+      { initializers: numbers },
+    );
+    const four = randomTensor([4, 2, 6, 5], uniform(12));
+    if (shape.length === 0)
+      await expect(read(model)).rejects.toThrow(/\(Reshape\): its shape depends on the batch size/);
+    else expect((await run(model, four)).shape).toEqual(shape);
   });
 
   test("open extents other than the batch are bound by name, those without one by their place", async () => {
@@ -298,6 +387,18 @@ describe("tensors", () => {
       }
       p.tag(14, WireType.Varint).int32(1);
     });
+
+  test("in another file, fetched once however often the model is bound, and again where that failed", async () => {
+    let asked = 0;
+    const file = new OnnxFile(external({ location: "w.bin", length: "8" }), "net.onnx", (_, offset, length) => {
+      if (++asked === 1) throw new EngineError("model", "net.onnx", "the line is down", "try again");
+      return new Uint8Array(length).fill(offset);
+    });
+    await expect(file.model()).rejects.toThrow("the line is down");
+    await file.model();
+    await file.model();
+    expect(asked).toBe(2);
+  });
 
   test("in another file, from a place in it", async () => {
     const bytes = external({ location: "data/w.bin", offset: "4", length: "8" });

@@ -80,6 +80,7 @@ export function reshape(layer: Layer): Value {
 /** Extents that depend on the batch size are written as what they are of the input: the same, or what is left. */
 function targetShape(layer: Layer, input: Value, { shape: [rank], variants }: Constant): number[] {
   const [first] = variants;
+  if (variants.some((list) => list.some(Number.isNaN))) layer.refuseBatch("its shape");
   const shapes = input.kind === "computed" ? input.shapes : variants.map(() => input.shape);
   const target = Array.from({ length: rank }, (_, axis) => {
     if (variants.every((list) => list[axis] === first[axis])) return first[axis];
@@ -193,7 +194,7 @@ export function shape(layer: Layer): Value {
   const clamp = (axis: number) => Math.min(Math.max(axis < 0 ? axis + rank : axis, 0), rank);
   const [start, end] =
     layer.opset >= 15 ? [layer.attributes.int("start", 0), layer.attributes.int("end", rank)] : [0, rank];
-  return shapeConstant(input, clamp(start), Math.max(clamp(start), clamp(end)));
+  return shapeConstant(input, clamp(start), Math.max(clamp(start), clamp(end)), layer.batches);
 }
 
 export function constantOf(layer: Layer): Value {

@@ -4,7 +4,7 @@ import type { Op } from "../../../graph/ops.ts";
 import { type BinaryFunction } from "../../../graph/ops/binary.ts";
 import type { PlainFunction } from "../../../graph/ops/unary.ts";
 import { elementCount, sameShape, type Shape } from "../../../graph/tensor.ts";
-import { reshaped } from "../constants.ts";
+import { isCalculation, reshaped } from "../constants.ts";
 import { type Computed, type Layer, rankOf, type Value } from "../layer.ts";
 import { elementType, type ElementType, isFloat, typeName } from "../tensor.ts";
 
@@ -41,6 +41,7 @@ export function dropout(layer: Layer): Value {
   if (opset >= 12) attributes.ignore("seed");
   const ratio = (opset < 12 ? attributes.float("ratio", 0.5) : layer.optionalReal(1, "ratio")) ?? 0.5;
   const training = opset >= 12 ? layer.optionalConstant(2, "training_mode") : undefined;
+  if (training && training.variants.length > 1) layer.refuseBatch("its training_mode");
   if (training?.variants[0].some((value) => value !== 0)) {
     layer.refuse("it is in training mode", "export the model for inference");
   }
@@ -90,14 +91,6 @@ function typeByName(name: string): ElementType | null {
   return null;
 }
 
-/** How constants are computed with. */
-const calculations: Partial<Record<BinaryFunction, (x: number, y: number) => number>> = {
-  add: (x, y) => x + y,
-  sub: (x, y) => x - y,
-  mul: (x, y) => x * y,
-  div: (x, y) => x / y,
-};
-
 /** A function of two elements. Before operator set 7 broadcasting is asked for, and only ever of the second. */
 export function binary(name: BinaryFunction): (layer: Layer) => Value {
   return (layer) => {
@@ -106,10 +99,9 @@ export function binary(name: BinaryFunction): (layer: Layer) => Value {
     const [a, b] = [layer.input(0), layer.input(1)];
     const behind = opset < 7 ? axesBehind(layer, a, b) : 0;
     const withAxes = (shape: Shape): Shape => [...shape, ...new Array<number>(behind).fill(1)];
-    const calculate = calculations[name];
-    if (a.kind === "constant" && b.kind === "constant" && calculate) {
+    if (a.kind === "constant" && b.kind === "constant" && isCalculation(name)) {
       if (a.type !== b.type) layer.refuse(`its inputs are of types ${a.type} and ${b.type}`, "correct the model");
-      return layer.folding.binary(layer.name, a, reshaped(b, withAxes(b.shape)), calculate);
+      return layer.folding.binary(layer.name, a, reshaped(b, withAxes(b.shape)), name);
     }
     // An exponent may be an integer.
     if (name === "pow" && b.kind === "constant" && !isFloat(b.type) && b.variants.length === 1) {
