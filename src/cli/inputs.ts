@@ -54,7 +54,7 @@ export function googLeNetFor({ shape }: Tensor, file: string, heads: Heads): Gra
   } catch (error) {
     // That the size fits no network is the file's fault, not the command line's.
     if (!(error instanceof EngineError)) throw error;
-    throw new EngineError("array", file, error.message.slice(0, -`; ${error.remedy}`.length), error.remedy, {
+    throw new EngineError("array", file, `${error.subject}: ${error.problem}`, error.remedy, {
       cause: error,
     });
   }

@@ -155,7 +155,7 @@ async function checkWritable(file: string): Promise<void> {
 function tooLarge(error: unknown, files: readonly Pair[], inputs: Job["inputs"]): unknown {
   if (!(error instanceof EngineError) || error.code !== "out-of-memory") return error;
   const bytes = formatBytes(Object.values(inputs).reduce((sum, { data }) => sum + data.length, 0) * bytesPerElement);
-  const reason = error.message.slice(0, -`; ${error.remedy}`.length);
+  const reason = `${error.subject}: ${error.problem}`;
   const subject = files.map(({ file }) => file).join(" and ");
   return new EngineError("out-of-memory", subject, `its ${bytes} are too much (${reason})`, error.remedy, {
     cause: error,

@@ -165,6 +165,9 @@ const space = /[\s\uFEFF]/;
 const wordCharacter = /[A-Za-z0-9_.+-]/;
 const signs = ":{}<>[],;";
 
+const escape = /\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([abfnrtv?\\'"]))/y;
+const escapedLetters = { a: 7, b: 8, f: 12, n: 10, r: 13, t: 9, v: 11, "?": 63, "\\": 92, "'": 39, '"': 34 } as const;
+
 class Parser {
   private readonly text: string;
   private position = 0;
@@ -267,19 +270,44 @@ class Parser {
     }
   }
 
-  /** What stands between quotes; of escapes those that names can hold. */
+  /** What stands between quotes, as UTF-8 where escapes give bytes. */
   private scanString(quote: string): string {
     const { text } = this;
     const parts: string[] = [];
     for (; text[this.position] !== quote; this.position++) {
       if (this.position >= text.length || text[this.position] === "\n") return this.wrong("a text isn't closed");
       if (parts.length > MAX_NAME) return this.wrong(`a text has more than ${MAX_NAME} characters`);
-      if (text[this.position] === "\\")
-        parts.push({ n: "\n", t: "\t", r: "\r" }[text[++this.position]] ?? text[this.position]);
+      if (text[this.position] === "\\") parts.push(this.scanEscapes());
       else parts.push(text[this.position]);
     }
     this.position++;
     return parts.join("");
+  }
+
+  /** Escapes side by side, whose bytes may be one character; ends on the last one's last character. */
+  private scanEscapes(): string {
+    const bytes: number[] = [];
+    while (this.text[this.position] === "\\") {
+      if (bytes.length > MAX_NAME) return this.wrong(`a text has more than ${MAX_NAME} characters`);
+      escape.lastIndex = this.position;
+      const [whole, octal, hexadecimal, codePoint, longCodePoint, letter] = escape.exec(this.text) ?? this.badEscape();
+      const code = parseInt(octal ?? hexadecimal ?? codePoint ?? longCodePoint, octal === undefined ? 16 : 8);
+      if (letter !== undefined) bytes.push(escapedLetters[letter as keyof typeof escapedLetters]);
+      else if (octal !== undefined || hexadecimal !== undefined) bytes.push(code > 255 ? this.badEscape() : code);
+      else if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) this.badEscape();
+      else bytes.push(...new TextEncoder().encode(String.fromCodePoint(code)));
+      this.position += whole.length;
+    }
+    this.position--;
+    try {
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(bytes));
+    } catch {
+      return this.wrong("a text's escapes are no UTF-8");
+    }
+  }
+
+  private badEscape(): never {
+    return this.wrong("a text has an escape that means nothing");
   }
 
   private wrong(problem: string): never {

@@ -18,8 +18,12 @@ export function connectCamera(onPicture: (picture: ImageBitmap, name: string) =>
   const take = byId("camera-take", HTMLButtonElement);
   const text = byId("camera-text");
   let stream: MediaStream | undefined;
+  /** Counts openings: the browser may ask so long that the dialog is closed and opened again meanwhile. */
+  let openings = 0;
 
   const open = async () => {
+    const opening = ++openings;
+    const isOver = () => !dialog.open || opening !== openings;
     text.textContent = "Waiting for the camera …";
     take.disabled = true;
     dialog.showModal();
@@ -28,17 +32,19 @@ export function connectCamera(onPicture: (picture: ImageBitmap, name: string) =>
       const devices = navigator.mediaDevices as MediaDevices | undefined;
       if (!devices) throw new Error("this browser gives none to this page");
       const given = await devices.getUserMedia({ video: { facingMode: "environment" }, audio: false });
-      if (!dialog.open) {
+      if (isOver()) {
         stop(given);
         return;
       }
       stream = given;
       video.srcObject = given;
       await video.play();
+      if (isOver()) return;
       text.textContent = "";
       take.disabled = false;
       take.focus();
     } catch (error) {
+      if (isOver()) return;
       const name = error instanceof Error ? error.name : "";
       text.textContent =
         REFUSALS[name] ?? `No picture can be had from a camera (${messageOf(error)}). Choose one instead.`;
@@ -48,10 +54,15 @@ export function connectCamera(onPicture: (picture: ImageBitmap, name: string) =>
   byId("open-camera").addEventListener("click", () => void open());
   byId("camera-close").addEventListener("click", () => dialog.close());
   take.addEventListener("click", () => {
-    void createImageBitmap(video).then((picture) => {
-      dialog.close();
-      onPicture(picture, "from the camera");
-    });
+    createImageBitmap(video).then(
+      (picture) => {
+        dialog.close();
+        onPicture(picture, "from the camera");
+      },
+      (error: unknown) => {
+        text.textContent = `The camera gave no picture (${messageOf(error)}). Try again, or choose one instead.`;
+      },
+    );
   });
   dialog.addEventListener("close", () => {
     if (stream) stop(stream);

@@ -97,8 +97,8 @@ export type Message =
 /** What can be sent of an error. */
 export function faultOf(error: unknown): Fault {
   if (error instanceof EngineError) {
-    const { code, subject, remedy, message } = error;
-    return { code, subject, remedy, problem: message.slice(`${subject}: `.length, -`; ${remedy}`.length) };
+    const { code, subject, remedy, problem } = error;
+    return { code, subject, remedy, problem };
   }
   return { code: "check", subject: "internal error", problem: messageOf(error), remedy: "reload the page" };
 }

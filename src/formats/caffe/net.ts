@@ -140,9 +140,9 @@ export class CaffeNet implements ModelFile {
         description.tops.forEach((top, place) => current.set(top, made[place]));
       } catch (error) {
         if (!(error instanceof EngineError) || error.code !== "graph") throw error;
-        const problem = error.message.slice(error.subject.length + 2, -`; ${error.remedy}`.length);
-        throw new EngineError("model", this.name, `layer "${name}" (${type}): ${problem}`, error.remedy, {
+        throw new EngineError("model", this.name, `layer "${name}" (${type}): ${error.problem}`, error.remedy, {
           layer: name,
+          shapes: Object.fromEntries(inputsOf.map(({ id, shapes: [shape] }) => [id, shape])),
         });
       }
     });
