@@ -18,6 +18,7 @@ import { findAdapters } from "../node/adapters.ts";
 import { isNamedLike, openAdapter } from "../node/dawn.ts";
 import { describeEnvironment } from "../node/environment.ts";
 import { tuningFolder } from "../node/tuning-file.ts";
+import { limitsOfAdapter } from "../webgpu/device.ts";
 import type { Context } from "./context.ts";
 import { formatTable, formatTime, significant } from "./format.ts";
 import { exitStatus } from "./report.ts";
@@ -115,9 +116,10 @@ async function findTunedBatches(
   { adapter, batches, precision, tuning }: PeersOptions,
   { terminal }: Context,
 ): Promise<{ tuned: Tuned | undefined; tunedBatches: readonly number[] }> {
-  const { info } = await openAdapter(adapter === undefined ? {} : { adapter });
-  const tuned = await findTuned(info, tuning, terminal);
-  return { tuned, tunedBatches: batches.filter((batch) => sayTuned(tuned, graph, batch, precision, terminal)) };
+  const opened = await openAdapter(adapter === undefined ? {} : { adapter });
+  const tuned = await findTuned(opened.info, tuning, terminal);
+  const limits = limitsOfAdapter(opened);
+  return { tuned, tunedBatches: batches.filter((batch) => sayTuned(tuned, graph, batch, precision, limits, terminal)) };
 }
 
 function ownFigures(

@@ -11,6 +11,7 @@ import type { Choices } from "../plan/choices.ts";
 import type { Plan } from "../plan/plan.ts";
 import { checkInputs } from "../webgpu/batches.ts";
 import type { Precision } from "../plan/precision.ts";
+import { limitsOf } from "../webgpu/device.ts";
 import { Session } from "../webgpu/session.ts";
 import { abortable, type Context } from "./context.ts";
 import type { Backend, NetworkOptions } from "./options.ts";
@@ -100,7 +101,7 @@ async function webgpuEngine(
     );
     return {
       backend: "webgpu",
-      tuned: sayTuned(tuned, graph, batch, precision, terminal),
+      tuned: sayTuned(tuned, graph, batch, precision, limitsOf(gpu.device), terminal),
       planned: { plan: await session.plan(batch), choices: tuned?.choices },
       adapter: gpu.name,
       precision,

@@ -18,18 +18,12 @@ export async function pictureTensor(file = samplePicture): Promise<Tensor> {
   return { shape: [1, 3, INPUT_SIDE, INPUT_SIDE], data };
 }
 
-/** A batch that holds a picture, then noise that differs from image to image but for the first `distinct` repeating. */
-export function batchOf(picture: Tensor, batch: number, distinct = batch): Tensor {
+/** A batch that holds a picture, then noise that differs from image to image. */
+export function batchOf(picture: Tensor, batch: number): Tensor {
   const data = new Float32Array(batch * PICTURE_ELEMENTS);
-  for (let image = 0; image < batch; image++) {
-    const start = image * PICTURE_ELEMENTS;
-    if (image >= distinct) {
-      data.copyWithin(start, (image % distinct) * PICTURE_ELEMENTS, ((image % distinct) + 1) * PICTURE_ELEMENTS);
-    } else if (image === 0) {
-      data.set(picture.data);
-    } else {
-      fillWithNoise(data.subarray(start, start + PICTURE_ELEMENTS), image);
-    }
+  data.set(picture.data);
+  for (let image = 1; image < batch; image++) {
+    fillWithNoise(data.subarray(image * PICTURE_ELEMENTS, (image + 1) * PICTURE_ELEMENTS), image);
   }
   return { shape: [batch, 3, INPUT_SIDE, INPUT_SIDE], data };
 }

@@ -8,6 +8,7 @@ import type { Protocol } from "../image/crops.ts";
 import type { Precision } from "../plan/precision.ts";
 import { openGpu } from "../node/dawn.ts";
 import { kernelsOnDisk } from "../node/kernels.ts";
+import { limitsOf } from "../webgpu/device.ts";
 import { abortable, type Context } from "./context.ts";
 import { processorName } from "./engine.ts";
 import type { Backend, NetworkOptions } from "./options.ts";
@@ -62,7 +63,7 @@ export async function openClassifier(
       onProgress: (done, total) => bar.update(Math.floor((100 * done) / total)),
     });
     const classifier = await abortable(made, signal);
-    sayTuned(tuned, models[0].graph, classifier.batch, precision, terminal);
+    sayTuned(tuned, models[0].graph, classifier.batch, precision, limitsOf(gpu.device), terminal);
     return {
       classifier,
       backend,

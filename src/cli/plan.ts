@@ -9,14 +9,14 @@ import { defaultLimits, type PlanLimits } from "../plan/limits.ts";
 import { planKey } from "../plan/choices.ts";
 import { conversionBytes } from "../plan/convert.ts";
 import { type Plan, type Step, weightBytes } from "../plan/plan.ts";
-import { largestBatch, planGraph, splitBatch } from "../plan/planner.ts";
+import { planGraph } from "../plan/planner.ts";
 import { adapterName, limitsOfAdapter } from "../webgpu/device.ts";
 import type { Context } from "./context.ts";
 import { formatBytes, formatTable, longName } from "./format.ts";
 import type { NetworkOptions } from "./options.ts";
 import { Choice } from "./plan-choice.ts";
 import { exitStatus } from "./report.ts";
-import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
+import { choicesOption, findTuned, partsOf, sayTuned } from "./tuning.ts";
 import { loadChosen, STAND_IN } from "./weights-choice.ts";
 
 /** The steps of the plan that `classify` and `bench` run for this batch on this device. */
@@ -33,12 +33,11 @@ export async function plan(options: NetworkOptions, context: Context): Promise<n
   terminal.note(`planned for the limits of ${source}`);
   const tuned = info && (await findTuned(info, options.tuning, terminal));
   // As a session does with a batch that the device can't hold.
-  const most = largestBatch(single, limits, batch, { precision, ...choicesOption(tuned) });
-  const parts = most === 0 ? [batch] : splitBatch(batch, most);
+  const parts = partsOf(graph, batch, limits, { precision, ...choicesOption(tuned) });
   if (parts.length > 1) {
     terminal.note(`a batch of ${batch} is run as ${parts.length} of up to ${parts[0]}, which is the plan below`);
   }
-  sayTuned(tuned, graph, parts[0], precision, terminal);
+  sayTuned(tuned, graph, batch, precision, limits, terminal);
   const shaped = inferShapesForBatch(graph, parts[0]);
   const planned = planGraph(shaped, limits, { precision, ...choicesOption(tuned) });
   const choice = new Choice(planned, tuned, planKey(shaped, precision));

@@ -12,13 +12,14 @@ import { measureRoofline } from "../profile/measure-roofline.ts";
 import { profilePage } from "../profile/page.ts";
 import { makeProfile, type Profile } from "../profile/profile.ts";
 import type { Roofline } from "../profile/roofline.ts";
+import { median } from "../tune/statistics.ts";
+import { limitsOf } from "../webgpu/device.ts";
 import { Session } from "../webgpu/session.ts";
 import { abortable, type Context } from "./context.ts";
 import { formatTable, formatTime, longName, significant } from "./format.ts";
 import { batchOf, pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
-import { median } from "../tune/statistics.ts";
 import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 import { anyWeights } from "./weights-choice.ts";
 
@@ -58,7 +59,7 @@ export async function profile(options: ProfileOptions, context: Context): Promis
 
   async function timeSteps(): Promise<{ step: Step; nanoseconds: number }[][]> {
     const kept = await findTuned(gpu.adapter.info, options.tuning, terminal);
-    tuned = sayTuned(kept, graph, batch, precision, terminal);
+    tuned = sayTuned(kept, graph, batch, precision, limitsOf(gpu.device), terminal);
     const compiling = terminal.progress("Compiling kernels", 100, " %");
     using session = await Session.create(graph, weights, {
       device: gpu.device,

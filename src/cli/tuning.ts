@@ -3,6 +3,8 @@
 import { type Graph, inferShapesForBatch } from "../graph/graph.ts";
 import { loadTuning, tuningFolder } from "../node/tuning-file.ts";
 import { type Choices, planKey } from "../plan/choices.ts";
+import type { PlanLimits } from "../plan/limits.ts";
+import { largestBatch, type PlanOptions, splitBatch } from "../plan/planner.ts";
 import type { Precision } from "../plan/precision.ts";
 import { choicesOf, type Verdict } from "../tune/verdict.ts";
 import type { NetworkOptions } from "./options.ts";
@@ -35,20 +37,33 @@ export async function findTuned(
   return { verdict: kept.verdict, choices: choicesOf(kept.verdict), dates: kept.dates };
 }
 
-/** Whether the network was tuned for this batch size, which is said. */
+/**
+ * Whether the network was tuned for this batch size, which is said.
+ *
+ * @param limits - of the device: a batch that it can't hold runs as parts, which are what was tuned
+ */
 export function sayTuned(
   tuned: Tuned | undefined,
   graph: Graph,
   batch: number,
   precision: Precision,
+  limits: PlanLimits,
   terminal: Pick<Terminal, "note">,
 ): boolean {
-  const key = planKey(inferShapesForBatch(graph, batch), precision);
-  if (!tuned || !Object.hasOwn(tuned.verdict.plans, key)) return false;
+  if (!tuned) return false;
+  const [part] = partsOf(graph, batch, limits, { precision, ...choicesOption(tuned) });
+  const key = planKey(inferShapesForBatch(graph, part), precision);
+  if (!Object.hasOwn(tuned.verdict.plans, key)) return false;
   terminal.note(
     `batch ${batch} runs as it was tuned for this device on ${tuned.dates[key].slice(0, 10)} (--no-tuning: as by default)`,
   );
   return true;
+}
+
+/** The sizes in which a session runs a batch. */
+export function partsOf(graph: Graph, batch: number, limits: PlanLimits, options: PlanOptions): number[] {
+  const most = largestBatch(inferShapesForBatch(graph, 1), limits, batch, options);
+  return most === 0 ? [batch] : splitBatch(batch, most);
 }
 
 /** The option that hands choices to whatever plans. */

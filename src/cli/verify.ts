@@ -13,6 +13,7 @@ import { kernelsOnDisk } from "../node/kernels.ts";
 import { bytesPerElement } from "../plan/plan.ts";
 import { type BlobVerdict, type Tolerances, tolerances } from "../verify/compare.ts";
 import { type Blobs, type Verification, verifyBlobs, webgpuBlobs } from "../verify/verify.ts";
+import { limitsOf } from "../webgpu/device.ts";
 import { abortable, type Context } from "./context.ts";
 import { processorName } from "./engine.ts";
 import { formatTable, plural, significant } from "./format.ts";
@@ -121,7 +122,7 @@ async function computeBlobs(
   const bar = context.terminal.progress("Compiling kernels", 100, " %");
   try {
     const tuned = await findTuned(gpu.adapter.info, tuning, context.terminal);
-    sayTuned(tuned, graph, data.shape[0], precision, context.terminal);
+    sayTuned(tuned, graph, data.shape[0], precision, limitsOf(gpu.device), context.terminal);
     const onProgress = (done: number, total: number) => bar.update(Math.floor((100 * done) / total));
     const work = webgpuBlobs(
       graph,
