@@ -18,7 +18,7 @@ enable subgroups;
 alias Element = f32; // computed with in f32
 
 const TILE_IMAGES = 1u;
-const RUN = 32u; // input features that are added up by themselves, a multiple of 8
+const RUN = 4u * 8u; // input features that are added up by themselves
 
 override workgroupSize: u32 = 8u; // a multiple of the subgroup size, which is at least 8
 override relu: bool;
