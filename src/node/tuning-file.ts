@@ -36,7 +36,7 @@ export interface TuningKey {
 
 /** A verdict that fits, with the time at which each of its plans was kept, or why one does not. */
 export type KeptTuning =
-  | { readonly file: string; readonly verdict: Verdict; readonly dates: Dates }
+  | { readonly file: string; readonly verdict: Verdict; readonly dates: Readonly<Record<string, string>> }
   | { readonly file: string; readonly ignored: string };
 
 /** By `planKey`, in ISO 8601. */

@@ -60,10 +60,10 @@ interface Network {
 }
 
 const networks: Readonly<Record<string, () => Network>> = {
-  // As many sizes as programs are kept, and one more: some are compiled again and again.
+  // As many sizes as programs are kept: with more, the most that live at once hangs on chance.
   tiny: () => ({
     ...{ graph: tiny, weights: weightsFor(tiny, 1), magnitude: 3 },
-    batches: [1, 1, 1, 2, 1, 3, 1, 1, 2, 4, 1, 5],
+    batches: [1, 1, 1, 2, 1, 3, 1, 1, 2, 4],
   }),
   googlenet: () => {
     const graph = googLeNet();
