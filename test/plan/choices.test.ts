@@ -77,6 +77,12 @@ describe("a plan", () => {
     }
   });
 
+  test("chooses alike for every batch, so that a picture's sums are the same in each", () => {
+    const algorithmsFor = (batch: number) =>
+      planGraph(inferShapesForBatch(googLeNet(), batch), narrow).decisions.map(({ algorithm }) => algorithm);
+    for (const batch of [2, 8, 33]) expect(algorithmsFor(batch), `batch ${batch}`).toEqual(algorithmsFor(1));
+  });
+
   test.each([
     ["narrow", narrow],
     ["wide", wide],

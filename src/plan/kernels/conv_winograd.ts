@@ -14,7 +14,10 @@ import { elementBytes, type Precision } from "../precision.ts";
 import { inBlocks, inRegisters, type ProductChoice } from "./product.ts";
 import { broadcastPreference } from "./subgroups.ts";
 
-/** Fewer tiles than these, the columns of the products, leave most of the products' register tiles empty. */
+/**
+ * Fewer tiles an image than these, the columns of the products, leave most of the products' register tiles empty. More
+ * images would fill them, but the same algorithm whatever the batch gives a picture the same probabilities in each.
+ */
 const fewTiles = 49;
 
 /** Output channels are parted at multiples of this, which most products' tiles divide; the others' are padded. */
@@ -116,7 +119,8 @@ function winograd(name: string, size: WinogradSize, products: ProductChoice): Al
       );
     },
     preference(problem) {
-      if (tiling(problem, size).mostTiles < fewTiles) return -1;
+      const { rowTiles, columnTiles } = tiling(problem, size);
+      if (rowTiles * columnTiles < fewTiles) return -1;
       return products === inRegisters && broadcastPreference(problem.limits) > 0 ? size : -1;
     },
     scratch(problem) {
