@@ -76,7 +76,8 @@ export {
   type WinogradSize,
   weightBytes,
 } from "./plan/plan.ts";
-export { largestBatch, planGraph, type PlanOptions } from "./plan/planner.ts";
+export { largestBatch } from "./plan/batches.ts";
+export { planGraph, type PlanOptions } from "./plan/planner.ts";
 export { type Choices, type Decision, type PlanChoice, planKey } from "./plan/choices.ts";
 
 // Where: a session runs the graph on a device, the caller's or one that openDevice opens.
