@@ -178,7 +178,7 @@ test("a network for training is read in the phase TEST, without what only serves
     layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }`,
     made,
     "train_val.prototxt",
-    { extents: { "data[1]": 3 } },
+    { freeDimensionOverrides: { "data[1]": 3 } },
   );
   expect(graph).toMatchObject({
     name: "CaffeNet",
@@ -284,9 +284,17 @@ describe("refused", () => {
     );
   });
 
-  test("blobs and extents that it doesn't have", async () => {
+  test("blobs and free dimensions that it doesn't have", async () => {
     const text = layer('type: "ReLU"');
     await expect(readCaffeNet(text, made, "net", { outputs: ["z"] })).rejects.toThrow(/blob "z": net has none/);
+    await expect(readCaffeNet(text, made, "net", { freeDimensionOverrides: { height: 2 } })).rejects.toThrow(
+      /^free dimension "height": net has none of that name; give N$/,
+    );
+    for (const N of [0, 1.5, NaN, "2"]) {
+      await expect(readCaffeNet(text, made, "net", { freeDimensionOverrides: { N: N as number } })).rejects.toThrow(
+        `free dimension "N": it is ${N}; give a whole number from 1`,
+      );
+    }
   });
 });
 

@@ -106,7 +106,7 @@ describe("shapes are known before anything runs", () => {
     const model = source([{ type: "Reshape", inputs: ["x", "t"], output: "y" }], { initializers: [["t", [1, 60]]] });
     await expect(read(model)).rejects.toThrow(/node "Reshape y" \(Reshape\): N×2×6×5 cannot be reshaped to 1×60/);
     const one = randomTensor([1, 2, 6, 5], uniform(2));
-    expect((await run(model, one, { extents: { N: 1 } })).shape).toEqual([1, 60]);
+    expect((await run(model, one, { freeDimensionOverrides: { N: 1 } })).shape).toEqual([1, 60]);
   });
 
   test("what is left for an extent has to be what the file says it is", async () => {
@@ -121,13 +121,15 @@ describe("shapes are known before anything runs", () => {
       { initializers: lists },
     );
     await expect(read(model)).rejects.toThrow(/\(Reshape\): its shape depends on the batch size/);
-    await expect(read(model, { extents: { N: 3 } })).rejects.toThrow(/3×2×6×5 cannot be reshaped to 6×60/);
+    await expect(read(model, { freeDimensionOverrides: { N: 3 } })).rejects.toThrow(
+      /3×2×6×5 cannot be reshaped to 6×60/,
+    );
   });
 
   test("extents may be called anything", async () => {
     const model = source([relu], { inputs: [["x", ["constructor", "__proto__"]]] });
     await expect(read(model)).rejects.toThrow(/its extent __proto__ is open/);
-    const { graph } = await read(model, { extents: Object.fromEntries([["__proto__", 3]]) });
+    const { graph } = await read(model, { freeDimensionOverrides: Object.fromEntries([["__proto__", 3]]) });
     expect(graph.inputs).toEqual([{ name: "x", shape: ["N", 3] }]);
   });
 
@@ -141,7 +143,7 @@ describe("shapes are known before anything runs", () => {
       { initializers: lists },
     );
     await expect(read(model)).rejects.toThrow(/its ends depends on the batch size; bind the batch size, or export/);
-    expect((await run(model, x, { extents: { N: 3 } })).shape).toEqual([3, 2, 6, 5]);
+    expect((await run(model, x, { freeDimensionOverrides: { N: 3 } })).shape).toEqual([3, 2, 6, 5]);
   });
 
   const batch: readonly NodeSource[] = [
@@ -234,14 +236,16 @@ describe("shapes are known before anything runs", () => {
   test("open extents other than the batch are bound by name, those without one by their place", async () => {
     const model = source([relu], { inputs: [["x", ["batch", 2, "height", ""]]] });
     await expect(read(model)).rejects.toThrow(/^input "x": its extent height is open; say what it is/);
-    const { graph } = await read(model, { extents: { height: 4, "x[3]": 5 } });
+    const { graph } = await read(model, { freeDimensionOverrides: { height: 4, "x[3]": 5 } });
     expect(graph.inputs).toEqual([{ name: "x", shape: ["N", 2, 4, 5] }]);
-    const bound = await read(model, { extents: { batch: 2, height: 4, "x[3]": 5 } });
+    const bound = await read(model, { freeDimensionOverrides: { batch: 2, height: 4, "x[3]": 5 } });
     expect(bound.graph.inputs).toEqual([{ name: "x", shape: [2, 2, 4, 5] }]);
-    await expect(read(model, { extents: { width: 4 } })).rejects.toThrow(
-      /^extent "width": net\.onnx has none of that name; give batch, height, x\[3\]$/,
+    await expect(read(model, { freeDimensionOverrides: { width: 4 } })).rejects.toThrow(
+      /^free dimension "width": net\.onnx has none of that name; give batch, height, x\[3\]$/,
     );
-    await expect(read(model, { extents: { height: 0 } })).rejects.toThrow(/^extent "height": it is 0/);
+    await expect(read(model, { freeDimensionOverrides: { height: 0 } })).rejects.toThrow(
+      /^free dimension "height": it is 0/,
+    );
   });
 });
 
