@@ -23,6 +23,8 @@ type Value = Scalar | TextMessage;
 export class TextMessage {
   /** What it is, for errors: `layer "conv1"`. */
   subject: string;
+  /** The layer that it is a part of, if it is, for errors. */
+  layer: string | undefined;
   private readonly fields = new Map<string, Value[]>();
   private readonly asked = new Set<string>();
 
@@ -43,14 +45,13 @@ export class TextMessage {
   messages(name: string): TextMessage[] {
     return this.all(name).map((value) => {
       if (!(value instanceof TextMessage)) return this.wrong(`its ${name} is no message`);
-      value.subject = `${this.subject}, ${name}`;
-      return value;
+      return value.within(this, name);
     });
   }
 
   /** An empty one where it isn't there. */
   message(name: string): TextMessage {
-    return this.single(name, this.messages(name)) ?? new TextMessage(`${this.subject}, ${name}`);
+    return this.single(name, this.messages(name)) ?? new TextMessage("").within(this, name);
   }
 
   strings(name: string): string[] {
@@ -122,7 +123,13 @@ export class TextMessage {
   }
 
   wrong(problem: string): never {
-    throw new MalformedFile(`${this.subject}: ${problem}`);
+    throw new MalformedFile(`${this.subject}: ${problem}`, this.layer === undefined ? {} : { layer: this.layer });
+  }
+
+  private within({ subject, layer }: TextMessage, name: string): this {
+    this.subject = `${subject}, ${name}`;
+    this.layer = layer;
+    return this;
   }
 
   private all(name: string): readonly Value[] {

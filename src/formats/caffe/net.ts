@@ -140,14 +140,14 @@ export class CaffeNet implements ModelFile {
         (bottom) => current.get(bottom) ?? message.wrong(`nothing before it makes "${bottom}"`),
       );
       try {
-        const made = builder.layer(name, message, inputsOf, tops[index], type);
+        const made = this.guard(() => builder.layer(name, message, inputsOf, tops[index], type));
         description.tops.forEach((top, place) => current.set(top, made[place]));
       } catch (error) {
-        if (!(error instanceof EngineError) || error.code !== "graph") throw error;
-        throw new EngineError("model", this.name, `layer "${name}" (${type}): ${error.problem}`, error.remedy, {
-          layer: name,
-          shapes: Object.fromEntries(inputsOf.map(({ id, shapes: [shape] }) => [id, shape])),
-        });
+        if (!(error instanceof EngineError)) throw error;
+        const shapes = Object.fromEntries(inputsOf.map(({ id, shapes: [shape] }) => [id, shape]));
+        if (error.code !== "graph") throw error.concerning({ layer: name, shapes });
+        const problem = `layer "${name}" (${type}): ${error.problem}`;
+        throw new EngineError("model", this.name, problem, error.remedy, { layer: name, shapes });
       }
     });
     const known = new Set(this.blobs);
@@ -184,7 +184,9 @@ export class CaffeNet implements ModelFile {
       return work();
     } catch (error) {
       if (!(error instanceof MalformedFile)) throw error;
-      throw new EngineError("model", this.name, error.message, "correct the text, or use another layer");
+      const { message, layer } = error;
+      const concern = layer === undefined ? {} : { layer };
+      throw new EngineError("model", this.name, message, "correct the text, or use another layer", concern);
     }
   }
 }
@@ -237,6 +239,7 @@ class Builder {
         const problem = `its shape is ${formatShape(tensor.shape)} where the network has ${formatShape(wanted)}`;
         throw new EngineError("weights", `weight "${key}"`, problem, "use weights of this very network", {
           layer: name,
+          shapes: { given: tensor.shape, expected: wanted },
         });
       }
       this.weights.set(key, tensor);
@@ -300,6 +303,7 @@ function readNet(net: TextMessage): { network: string; inputs: GraphInput[]; lay
 function readLayer(message: TextMessage, old: boolean): Description {
   const name = message.string("name") ?? "";
   message.subject = `layer "${name}"`;
+  message.layer = name;
   const written = message.word("type") ?? message.wrong("it has no type");
   const type = old ? oldTypes.get(written) : written;
   if (type === undefined) {

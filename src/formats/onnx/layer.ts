@@ -192,6 +192,16 @@ export class Layer {
     throw new EngineError("model", file, `node "${this.name}" (${this.type}): ${problem}`, remedy, {
       layer: this.name,
     });
+      shapes: this.shapes,
+    });
+  }
+
+  /** The shapes of those inputs that are known. */
+  private get shapes(): Record<string, (number | string)[]> {
+    const { values, batches } = this.translation;
+    const entries = this.node.inputs.flatMap((name) => {
+      const value = values.get(name);
+      return value ? [[name, openShape(value, batches)] as const] : [];
   }
 
   get inputCount(): number {
@@ -327,6 +337,17 @@ export function rankOf(value: Value): number {
 
 /** What Shape gives of a value, of so many batch sizes. */
 export function shapeConstant(value: Value, start: number, end: number, batches: readonly number[]): Constant {
+/** The shape of a value as people write it: an extent that depends on the batch is `N`, or `2·N` for twice as many. */
+function openShape(value: Value, batches: readonly number[]): (number | string)[] {
+  const [first, ...others] = value.kind === "constant" ? [value.shape] : value.shapes;
+  return first.map((extent, axis) => {
+    if (others.every((shape) => shape[axis] === extent)) return extent;
+    const times = extent / batches[0];
+    const isMultiple = others.every((shape, index) => shape[axis] === times * batches[index + 1]);
+    return isMultiple && Number.isInteger(times) && times > 1 ? `${times}·N` : "N";
+  });
+}
+
   const shapes = value.kind === "constant" ? [value.shape] : value.shapes;
   // Some images give so many times as many of something; what else an extent may be of them, two sizes don't show.
   const isKnown = (axis: number) =>

@@ -284,6 +284,34 @@ describe("refused", () => {
     );
   });
 
+  const taken = { data: [1, 4, 9, 7] };
+  test.each<[what: string, text: string, shapes: Record<string, number[]> | undefined, learned?: Weights]>([
+    ["a type that isn't known", layer('type: "Deconvolution"'), undefined],
+    ["bottoms that nothing makes", layer('type: "ReLU"').replace('bottom: "data"', 'bottom: "date"'), undefined],
+    ["a field that isn't known", layer('type: "ReLU" relu_param { slope: 1 }'), taken],
+    ["a number that is missing", layer('type: "Pooling" pooling_param { }'), taken],
+    ["a window behind the map", layer('type: "Pooling" pooling_param { kernel_size: 1 stride: 4 }'), taken],
+    ["a window beyond it", layer('type: "Pooling" pooling_param { kernel_size: 99 }'), taken],
+    ["weights that are missing", layer('type: "InnerProduct" inner_product_param { num_output: 2 }'), taken, new Map()],
+    [
+      "weights of another shape",
+      layer('type: "InnerProduct" inner_product_param { num_output: 2 bias_term: false }'),
+      { given: [5, 252], expected: [2, 252] },
+      new Map([["x.weight", randomTensor([5, 252], uniform(1))]]),
+    ],
+    [
+      "bottoms that differ",
+      `${input} layer { name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param { global_pooling: true } }
+      layer { name: "x" type: "Eltwise" bottom: "data" bottom: "p" top: "y" }`,
+      { ...taken, p: [1, 4, 1, 1] },
+    ],
+  ])("%s, with the layer and the shapes concerned", async (_, text, shapes, learned) => {
+    const error: unknown = await readCaffeNet(text, learned ?? made, "net").catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(EngineError);
+    const { layer: concerned, shapes: given } = error as EngineError;
+    expect({ layer: concerned, shapes: given }).toEqual({ layer: "x", shapes });
+  });
+
   test("blobs and free dimensions that it doesn't have", async () => {
     const text = layer('type: "ReLU"');
     await expect(readCaffeNet(text, made, "net", { outputs: ["z"] })).rejects.toThrow(/blob "z": net has none/);

@@ -590,6 +590,37 @@ describe("refused by name, with the node", () => {
   });
 });
 
+test("what is refused of a node says its name and the shapes that it takes, as far as they are known", async () => {
+  const concernOf = async (model: ModelSource, options?: OnnxOptions) => {
+    const error: unknown = await read(model, options).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(EngineError);
+    const { layer, shapes } = error as EngineError;
+    return { layer, shapes };
+  };
+  const conv: NodeSource = { type: "Conv", name: "c1", inputs: ["r", "w"], output: "y", attributes: { group: 3 } };
+  const flat: NodeSource = { type: "Reshape", inputs: ["x", "list"], output: "r" };
+  const model = source([flat, conv], {
+    initializers: [
+      ["w", randomTensor([4, 2, 3, 3], uniform(5))],
+      ["list", [-1, 2, 6, 1]],
+    ],
+  });
+  expect(await concernOf(model)).toEqual({ layer: "c1", shapes: { r: ["5·N", 2, 6, 1], w: [4, 2, 3, 3] } });
+  expect(await concernOf(model, { freeDimensionOverrides: { N: 3 } })).toEqual({
+    layer: "c1",
+    shapes: { r: [15, 2, 6, 1], w: [4, 2, 3, 3] },
+  });
+  const pool: NodeSource = {
+    type: "MaxPool",
+    name: "p",
+    inputs: ["x"],
+    output: "y",
+    attributes: { kernel_shape: [9] },
+  };
+  expect(await concernOf(source([pool]))).toEqual({ layer: "p", shapes: { x: ["N", 2, 6, 5] } });
+  expect(await concernOf(source([{ ...relu, inputs: ["z"] }]))).toEqual({ layer: "Relu y", shapes: {} });
+});
+
 describe("hostile files cost no more than a second", () => {
   const many = (count: number, write: (proto: BinaryWriter, index: number) => void): Uint8Array => {
     const proto = new BinaryWriter();
