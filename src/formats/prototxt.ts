@@ -149,6 +149,23 @@ export class TextMessage {
   }
 }
 
+/** Bytes by which text is told from other contents. */
+const LOOKED_AT = 4096;
+
+/** What stands first in Caffe's networks, behind comments. */
+const head =
+  /^\uFEFF?\s*(?:#[^\n]*\n\s*)*(?:name|state|input|input_dim|input_shape|force_backward|debug_info|layers?)\s*[:{<]/;
+
+/** Whether the bytes look like text: they begin with no control characters but white space. */
+export function looksLikeText(bytes: Uint8Array): boolean {
+  return bytes.subarray(0, LOOKED_AT).every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d));
+}
+
+/** Whether the bytes look like a network of Caffe's as text. */
+export function looksLikePrototxt(bytes: Uint8Array): boolean {
+  return looksLikeText(bytes) && head.test(new TextDecoder().decode(bytes.subarray(0, MAX_CHARACTERS)));
+}
+
 function numberOf(text: string): number {
   if (/^-?0[0-7]+$/.test(text)) return parseInt(text, 8);
   if (/^-?0x[0-9a-f]+$/i.test(text)) return text.startsWith("-") ? -Number(text.slice(1)) : Number(text);

@@ -155,6 +155,45 @@ describe("openModel", () => {
     expect((await openModel(net, { weights: "seed:3" })).weights.size).toBe(2);
   });
 
+  test("tells models by what they hold, whatever they are called", async () => {
+    const weights = await file("net.weights", writeSafetensors(learned));
+    for (const name of ["net.prototxt", "net.txt", "net", "net.onnx", "net.caffemodel"]) {
+      expect((await openModel(await file(name, onnx))).graph.outputs).toEqual(["y"]);
+      for (const head of ["", "\n\t", "\uFEFF", "# a net\n#\n\n # of ours: \u00e9\n"]) {
+        const { graph } = await openModel(await file(name, head + prototxt), { weights });
+        expect(graph.outputs).toEqual(["fc"]);
+      }
+    }
+    // Damage is still the format's that the name speaks of.
+    const damaged = await file("net.prototxt", `\n${prototxt.replace("input:", "imput:")}\0`);
+    expect(await refusal(openModel(damaged, { weights }), "model")).toMatch(/net\.prototxt: line 2: /);
+  });
+
+  test("says where it was given weights, or text that is no network", async () => {
+    const caffemodel = writeCaffemodel("net", learned);
+    for (const [name, bytes] of [
+      ["net.caffemodel", caffemodel],
+      ["net.onnx", caffemodel],
+      ["net.prototxt", caffemodel],
+      ["cut.caffemodel", caffemodel.subarray(0, 40)],
+      ["net.safetensors", writeSafetensors(learned)],
+      ["net.bin", writeSafetensors(learned)],
+    ] as const) {
+      const path = await file(name, bytes);
+      for (const options of [{}, { weights: "seed:1" }]) {
+        expect(await refusal(openModel(path, options), "model")).toBe(
+          `${path}: these are weights, and no network; ` +
+            "give them with --weights (the option weights), beside the network's .prototxt, or googlenet",
+        );
+      }
+    }
+    const pointer = await file("lfs.onnx", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n");
+    expect(await refusal(openModel(pointer), "model")).toMatch(/Git LFS has the model; fetch that with git lfs pull$/);
+    for (const name of ["page.onnx", "page.html"]) {
+      expect(await refusal(openModel(await file(name, "<!doctype html>")), "model")).toMatch(/it is text, and not a/);
+    }
+  });
+
   test("binds what a file leaves open, by its names, and asks for what isn't given", async () => {
     const net = await file(
       "open.onnx",
