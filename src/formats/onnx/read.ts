@@ -34,10 +34,11 @@ export interface OnnxOptions extends ModelOptions {
 /** How a graph calls the extent that stays open. */
 const BATCH = "N";
 /**
- * Batch sizes by which what depends on the batch is told from what doesn't. Primes, and no extents that layers have,
- * so that nothing fits by accident.
+ * Batch sizes by which what depends on the batch is told from what doesn't. The first two are primes, and no extents
+ * that layers have, so that nothing fits by accident. The others show what ends somewhere, such as a slice of the first
+ * few images: one is the smallest batch there is, the other a prime larger than any.
  */
-const PROBES = [7, 11];
+const PROBES = [7, 11, 1, 1_048_583];
 /** Memory that constants may take beside twice the file's size. */
 const SPARE_BYTES = 2 ** 24;
 

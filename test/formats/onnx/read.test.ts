@@ -9,6 +9,7 @@ import { encodeModel, type ModelSource, type NodeSource } from "../../../src/for
 import { modelFor } from "../../../src/formats/model-file.ts";
 import { OnnxFile, type OnnxOptions, readOnnx } from "../../../src/formats/onnx/read.ts";
 import { inferShapesForBatch } from "../../../src/graph/graph.ts";
+import { imageValues } from "../../../src/plan/images.ts";
 import type { Tensor } from "../../../src/graph/tensor.ts";
 import { randomTensor, uniform } from "../../support/random.ts";
 
@@ -196,6 +197,47 @@ describe("shapes are known before anything runs", () => {
     expect(given.get("y")).toEqual({ shape: y.dims, data: y.data });
     expect(y.dims).toEqual([16, 1, 6, 5]);
   });
+
+  /** Every range of a batch that ends somewhere, whose extent makes another shape's. */
+  const cut = (start: number, end: number, step: number): ModelSource =>
+    source(
+      [
+        { type: "Slice", inputs: ["x", "start", "end", "zero", "step"], output: "c" },
+        { type: "Shape", inputs: ["c"], output: "cs" },
+        { type: "Gather", inputs: ["cs", "zero"], output: "n", attributes: { axis: 0 } },
+        { type: "Concat", inputs: ["n", "minus"], output: "t", attributes: { axis: 0 } },
+        { type: "Reshape", inputs: ["x", "t"], output: "y" },
+      ],
+      { initializers: [...lists, ["start", [start]], ["end", [end]], ["step", [step]]] },
+    );
+  const toTheEnd = 2 ** 31 - 1;
+  test.each<[apart: boolean, start: number, end: number, step: number]>([
+    [true, 0, toTheEnd, 1],
+    [true, -1, -toTheEnd, -1],
+    [false, 0, 16, 1],
+    [false, 0, 1000, 1],
+    [false, 0, 2, 1],
+    [false, -16, toTheEnd, 1],
+    [false, 15, -toTheEnd, -1],
+    [false, 0, toTheEnd, 16],
+  ])(
+    "a part of a batch is as much as ONNX Runtime takes, or is refused (%s): %i to %i by %i",
+    async (open, ...range) => {
+      const bytes = encodeModel(cut(...range));
+      const file = new OnnxFile(bytes, "net.onnx");
+      const session = await InferenceSession.create(bytes, { executionProviders: ["cpu"], logSeverityLevel: 4 });
+      for (const images of [1, 4, 16, 24]) {
+        const batch = randomTensor([images, 2, 6, 5], uniform(images));
+        const { y } = await session.run({ x: new OnnxTensor("float32", batch.data, batch.shape) });
+        const { graph, weights } = await modelFor(file, new Map([["x", batch.shape]]));
+        expect(graph.inputs[0].shape[0]).toBe(open ? "N" : images);
+        expect(imageValues(graph, images) !== undefined).toBe(open);
+        const ours = await runReference(inferShapesForBatch(graph, images), weights, new Map([["x", batch]]));
+        expect(ours.get("y")).toEqual({ shape: y.dims, data: y.data });
+      }
+      await session.release();
+    },
+  );
 
   test.each<[string, readonly NodeSource[], number[]]>([
     ["a Reshape to it", [{ type: "Div", inputs: ["n", "two"], output: "m" }], []],
