@@ -300,6 +300,12 @@ describe("refused", () => {
       new Map([["x.weight", randomTensor([5, 252], uniform(1))]]),
     ],
     [
+      "a factor of fewer channels",
+      `${input} layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 1 kernel_size: 1 } }
+      layer { name: "x" type: "Scale" bottom: "data" bottom: "c" top: "y" scale_param { axis: 0 } }`,
+      { ...taken, c: [1, 1, 9, 7] },
+    ],
+    [
       "bottoms that differ",
       `${input} layer { name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param { global_pooling: true } }
       layer { name: "x" type: "Eltwise" bottom: "data" bottom: "p" top: "y" }`,
