@@ -47,7 +47,10 @@ export interface SessionOptions extends DeploymentOptions {
 
 /** What one call of `run` gives back, and how it is followed and given up. */
 export interface RunOptions {
-  /** The blobs to give back, any that the plan leaves in memory at some time; the graph's outputs unless given. */
+  /**
+   * The blobs to give back, any that the plan leaves in memory at some time; the graph's outputs unless given. With
+   * none the call is done once the device is.
+   */
   readonly outputs?: readonly ValueId[];
   /** Gives the call up: it rejects with the signal's reason, at once, and if it still waits for its turn, leaves. */
   readonly signal?: AbortSignal;

@@ -43,6 +43,22 @@ describeGpu("sessions on the GPU", () => {
     await Promise.all([good(), expect(bad).rejects.toThrow(EngineError), good()]);
   });
 
+  test("a call that reads nothing back is done once the device is", async () => {
+    const session = await create();
+    const data = batchOf(4096, 1);
+    await session.run({ data }, { outputs: [] });
+    const { queue } = gpu.device;
+    let computed = false;
+    const submit = vi.spyOn(queue, "submit").mockImplementation((commands) => {
+      submit.mockRestore();
+      queue.submit(commands);
+      void queue.onSubmittedWorkDone().then(() => (computed = true));
+    });
+    await session.run({ data }, { outputs: [] });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(computed).toBe(true);
+  });
+
   test("several sessions on one device, each with weights of its own", async () => {
     const others = [2, 3, 4].map((seed) => weightsFor(tiny, seed));
     const sessions = await Promise.all(others.map((each) => create({}, tiny, each)));
