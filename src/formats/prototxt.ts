@@ -152,9 +152,10 @@ export class TextMessage {
 /** Bytes by which text is told from other contents. */
 const LOOKED_AT = 4096;
 
-/** What stands first in Caffe's networks, behind comments. */
-const head =
-  /^\uFEFF?\s*(?:#[^\n]*\n\s*)*(?:name|state|input|input_dim|input_shape|force_backward|debug_info|layers?)\s*[:{<]/;
+/** What may stand first in Caffe's networks, behind comments. */
+const heads: readonly string[] = [
+  ...["name", "state", "input", "input_dim", "input_shape", "force_backward", "debug_info", "layer", "layers"],
+];
 
 /** Whether the bytes look like text: they begin with no control characters but white space. */
 export function looksLikeText(bytes: Uint8Array): boolean {
@@ -163,7 +164,14 @@ export function looksLikeText(bytes: Uint8Array): boolean {
 
 /** Whether the bytes look like a network of Caffe's as text. */
 export function looksLikePrototxt(bytes: Uint8Array): boolean {
-  return looksLikeText(bytes) && head.test(new TextDecoder().decode(bytes.subarray(0, MAX_CHARACTERS)));
+  if (!looksLikeText(bytes)) return false;
+  try {
+    const field = new Parser(new TextDecoder().decode(bytes.subarray(0, MAX_CHARACTERS))).firstField();
+    return field !== undefined && heads.includes(field);
+  } catch (error) {
+    if (error instanceof MalformedFile) return false;
+    throw error;
+  }
 }
 
 function numberOf(text: string): number {
@@ -201,6 +209,14 @@ class Parser {
   constructor(text: string) {
     this.text = text;
     this.next = this.scan();
+  }
+
+  /** The name of the field at the front, if one stands there. */
+  firstField(): string | undefined {
+    const { kind, text } = this.next;
+    if (kind !== "word") return undefined;
+    this.advance();
+    return this.next.kind === "sign" && ":{<".includes(this.next.text) ? text : undefined;
   }
 
   read(subject: string): TextMessage {

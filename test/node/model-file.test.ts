@@ -164,6 +164,8 @@ describe("openModel", () => {
         expect(graph.outputs).toEqual(["fc"]);
       }
     }
+    const long = await file("long.txt", `${"# a comment\n".repeat(300_000)}${prototxt}`);
+    expect((await openModel(long, { weights })).graph.outputs).toEqual(["fc"]);
     // Damage is still the format's that the name speaks of.
     const damaged = await file("net.prototxt", `\n${prototxt.replace("input:", "imput:")}\0`);
     expect(await refusal(openModel(damaged, { weights }), "model")).toMatch(/net\.prototxt: line 2: /);
