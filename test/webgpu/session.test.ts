@@ -189,6 +189,19 @@ describeGpu("sessions on the GPU", () => {
     expect(seen).toEqual(Array.from({ length: total }, (_, index) => [index + 1, total]));
   });
 
+  test("progress ends where the session is given up, though its pipelines are still compiled", async () => {
+    const giveUp = new AbortController();
+    const seen: number[] = [];
+    const onProgress = (done: number) => {
+      seen.push(done);
+      if (done === 2) giveUp.abort(new Error("enough"));
+    };
+    await expect(create({ onProgress, signal: giveUp.signal })).rejects.toThrow("enough");
+    // These come after those, on the same device.
+    await create();
+    expect(seen).toEqual([1, 2]);
+  });
+
   test("times: one for each step", async ({ skip }) => {
     skip(!gpu.device.features.has("timestamp-query"), "the GPU device has no timestamp queries");
     const session = await create();
