@@ -65,8 +65,8 @@ async function printFigures(
   all: readonly Summarised[],
   terminal: Terminal,
 ): Promise<void> {
-  const { run, shard, adapter, skipUnreadable, seconds } = evaluation;
-  const { images, unreadable, top1, top5, classes, confusions, imagesPerSecond } = summary;
+  const { run, shard, adapter, skipUnreadable, seconds, waitingSeconds } = evaluation;
+  const { images, unreadable, top1, top5, classes, confusions, imagesPerSecond, waitingShare } = summary;
   const interval = ({ interval: { low, high } }: ErrorRate) => [low, high];
   await terminal.printJson({
     images,
@@ -83,6 +83,8 @@ async function printFigures(
     adapter,
     skipUnreadable,
     seconds,
+    waitingSeconds,
+    waitingShare,
     shard,
     run,
     classes: classes.map(({ class: shown, top1: one, top5: five, unreadable: broken }) => ({
@@ -117,7 +119,7 @@ async function printFigures(
 async function printTables(own: Summarised, all: readonly Summarised[], terminal: Terminal): Promise<void> {
   const { evaluation, summary } = own;
   const { run, shard, adapter, seconds, skipUnreadable } = evaluation;
-  const { images, unreadable, top1, imagesPerSecond } = summary;
+  const { images, unreadable, top1, imagesPerSecond, waitingShare } = summary;
   const treated = skipUnreadable ? "left out" : "counted as errors";
   const part = shard.of === 1 ? "" : ` (shard ${shard.index}/${shard.of} of ${plural(run.total, "picture")})`;
   await terminal.print(
@@ -130,6 +132,14 @@ async function printTables(own: Summarised, all: readonly Summarised[], terminal
       ["Looked at", `${run.crops === 1 ? run.protocol : plural(run.crops, "crop")}, ${run.precision}`],
       ["Runs on", `${adapter} (${run.backend === "cpu" ? "the CPU reference" : "WebGPU"})`],
       ["Throughput", `${significant(imagesPerSecond, 3)} pictures a second, ${formatTime(1000 * seconds)} in all`],
+      ...(waitingShare === null
+        ? []
+        : [
+            [
+              "Waiting",
+              `the ${run.backend === "cpu" ? "CPU" : "GPU"} waited for pictures ${percent(waitingShare)} of the time`,
+            ],
+          ]),
     ]),
   );
   if (top1.of > 0) await printErrors(own, all, terminal);

@@ -46,11 +46,20 @@ export async function evaluateWork(work: Work, context: Context): Promise<Evalua
   }
 }
 
+/** What one process adds to an evaluation. */
+interface Attempt {
+  readonly adapter: string;
+  readonly pictures: readonly EvaluatedPicture[];
+  readonly seconds: number;
+  readonly waitingSeconds: number;
+}
+
 /** Evaluates what the state does not have, and gives the whole. */
 async function evaluateRest(work: Work, state: EvaluationState | undefined, context: Context): Promise<Evaluation> {
   const { run, shard, skipUnreadable } = work;
   const { terminal } = context;
-  const { pictures: before, adapter: adapters, seconds } = state?.before ?? { pictures: [], adapter: "", seconds: 0 };
+  const nothing = { pictures: [], adapter: "", seconds: 0, waitingSeconds: 0 };
+  const { pictures: before, adapter: adapters, seconds, waitingSeconds } = state?.before ?? nothing;
   if (terminal.json) for (const picture of before) await printPicture(picture, terminal);
   const own = picturesOf(shard, work.pictures);
   const known = { run, shard, skipUnreadable };
@@ -64,13 +73,16 @@ async function evaluateRest(work: Work, state: EvaluationState | undefined, cont
     const kept = `${plural(unreadable, "picture")} that could not be read`;
     terminal.note(`${work.state}: keeps ${kept} as such; a new state looks at all of them again`);
   }
-  if (before.length === own.length) return { ...known, adapter: adapters, pictures: before, seconds };
+  if (before.length === own.length) {
+    return { ...known, adapter: adapters, pictures: before, seconds, waitingSeconds };
+  }
   const rest = await classifyRest(work, own, state, context);
   return {
     ...known,
     adapter: joinAdapters([adapters, rest.adapter]),
     pictures: [...before, ...rest.pictures].sort((a, b) => a.number - b.number),
     seconds: seconds + rest.seconds,
+    waitingSeconds: waitingSeconds === null ? null : waitingSeconds + rest.waitingSeconds,
   };
 }
 
@@ -79,7 +91,7 @@ async function classifyRest(
   own: readonly LabelledPicture[],
   state: EvaluationState | undefined,
   { terminal, signal }: Context,
-): Promise<Pick<Evaluation, "seconds" | "adapter"> & { readonly pictures: EvaluatedPicture[] }> {
+): Promise<Attempt> {
   using engine = await open(own.length);
   const { classifier, adapter } = engine;
   const earlier = state?.before.adapter ?? "";
@@ -101,14 +113,15 @@ async function classifyRest(
     bar.update(crops);
   };
   const pictures: EvaluatedPicture[] = [];
-  let seconds = 0;
+  let [seconds, waitingSeconds] = [0, 0];
   try {
     for await (const timed of evaluate(classifier, decoded, { signal, onProgress })) {
       if ("error" in timed) onProgress(run.crops);
       if (known.has(timed.number)) continue;
       await state?.add(timed);
-      const { seconds: its, ...picture } = timed;
+      const { seconds: its, waitingSeconds: waited, ...picture } = timed;
       seconds += its;
+      waitingSeconds += waited;
       pictures.push(picture);
       await printPicture(picture, terminal, { isNew: true });
     }
@@ -123,7 +136,7 @@ async function classifyRest(
   } finally {
     bar.stop();
   }
-  return { pictures, seconds, adapter };
+  return { pictures, seconds, waitingSeconds, adapter };
 }
 
 /**

@@ -17,7 +17,8 @@ interface Collected {
   readonly adapters: Set<string>;
   skipUnreadable: boolean;
   seconds: number;
-  /** Whether `seconds` is the sum of what its pictures say. */
+  waitingSeconds: number | null;
+  /** Whether these are the sums of what its pictures say. */
   summed: boolean;
   readonly pictures: Map<number, EvaluatedPicture>;
 }
@@ -35,13 +36,14 @@ export function parseEvaluation(text: string, file: string): Evaluation {
     adapters: new Set(),
     skipUnreadable: false,
     seconds: 0,
+    waitingSeconds: 0,
     summed: true,
     pictures: new Map(),
   };
   text.split("\n").forEach((line, index) => {
     if (line.trim() !== "") take(collected, parseLine(line, index + 1, file), `line ${index + 1}`, file);
   });
-  const { run, shard, adapters, skipUnreadable, seconds, pictures } = collected;
+  const { run, shard, adapters, skipUnreadable, seconds, waitingSeconds, pictures } = collected;
   if (!run || !shard) throw refusal(file, "it is not an evaluation, or its last line is missing");
   const sorted = [...pictures.values()].sort((a, b) => a.number - b.number);
   for (const { number } of sorted) {
@@ -49,7 +51,8 @@ export function parseEvaluation(text: string, file: string): Evaluation {
       throw refusal(file, `picture ${number} is none of shard ${shard.index}/${shard.of} of ${run.total} pictures`);
     }
   }
-  return { run, shard, adapter: joinAdapters([...adapters]), pictures: sorted, seconds, skipUnreadable };
+  const adapter = joinAdapters([...adapters]);
+  return { run, shard, adapter, pictures: sorted, seconds, waitingSeconds, skipUnreadable };
 }
 
 function parseLine(line: string, number: number, file: string): Fields {
@@ -69,16 +72,13 @@ function take(collected: Collected, fields: Fields, where: string, file: string)
   const check = (holds: boolean, what: string) => {
     if (!holds) throw refusal(file, `${where} has no valid ${what}`);
   };
-  const { run, shard, adapter, skipUnreadable, seconds } = fields;
+  const { run, shard, adapter, skipUnreadable } = fields;
   if ("image" in fields) {
     const picture = pictureOf(fields, check);
     // A process that was taken for dead may have written a picture that its successor wrote, too.
     if (!collected.pictures.has(picture.number)) {
       collected.pictures.set(picture.number, picture);
-      if (collected.summed && seconds !== undefined) {
-        check(isAmount(seconds), "seconds");
-        collected.seconds += seconds as number;
-      }
+      if (collected.summed) addTimes(collected, fields, check);
     }
     return;
   }
@@ -88,10 +88,9 @@ function take(collected: Collected, fields: Fields, where: string, file: string)
     if (collected.run) throw refusal(file, `${where} begins another evaluation`);
     collected.run = run as EvaluationRun;
     collected.shard = shard as Shard;
-    if (seconds !== undefined) {
-      check(isAmount(seconds), "seconds");
-      collected.seconds = seconds as number;
-      collected.summed = false;
+    if (fields["seconds"] !== undefined) {
+      Object.assign(collected, { seconds: 0, waitingSeconds: 0, summed: false });
+      addTimes(collected, fields, check);
     }
   }
   if (adapter !== undefined) {
@@ -102,6 +101,20 @@ function take(collected: Collected, fields: Fields, where: string, file: string)
     check(typeof skipUnreadable === "boolean", "skipUnreadable");
     collected.skipUnreadable = skipUnreadable as boolean;
   }
+}
+
+/** What took no time known of is left out; of what did, it may not be known how much of it was waiting. */
+function addTimes(
+  collected: Collected,
+  { seconds, waitingSeconds = null }: Fields,
+  check: (holds: boolean, what: string) => void,
+): void {
+  if (seconds === undefined) return;
+  check(isAmount(seconds), "seconds");
+  check(waitingSeconds === null || isAmount(waitingSeconds), "waitingSeconds");
+  collected.seconds += seconds as number;
+  const known = collected.waitingSeconds !== null && waitingSeconds !== null;
+  collected.waitingSeconds = known ? collected.waitingSeconds! + (waitingSeconds as number) : null;
 }
 
 function pictureOf(fields: Fields, check: (holds: boolean, what: string) => void): EvaluatedPicture {

@@ -51,6 +51,10 @@ export async function mergeShards(parts: readonly NamedEvaluation[]): Promise<Ev
     adapter: joinAdapters(evaluations.map(({ adapter }) => adapter)),
     pictures,
     seconds: evaluations.reduce((sum, { seconds }) => sum + seconds, 0),
+    waitingSeconds: evaluations.reduce<number | null>(
+      (sum, { waitingSeconds }) => (sum === null || waitingSeconds === null ? null : sum + waitingSeconds),
+      0,
+    ),
     skipUnreadable: first.evaluation.skipUnreadable,
   };
 }

@@ -63,6 +63,11 @@ export interface Evaluation {
   readonly pictures: readonly EvaluatedPicture[];
   /** Time that was spent on classifying, over all attempts and shards, in seconds. */
   readonly seconds: number;
+  /**
+   * Of these seconds, how many there was nothing to compute because the next picture was not decoded, from the first
+   * batch of each attempt on; null where that is not known.
+   */
+  readonly waitingSeconds: number | null;
   /** Whether unreadable pictures are left out of the denominators rather than counted as errors. */
   readonly skipUnreadable: boolean;
 }

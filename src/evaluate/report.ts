@@ -200,6 +200,9 @@ function runFacts({ evaluation, summary }: Evaluated, several: boolean): Markup 
       "Time",
       `${figure(summary.seconds)} s of classifying, ${figure(summary.imagesPerSecond)} pictures a second of a machine`,
     ],
+    ...(summary.waitingShare === null
+      ? []
+      : [["Waited for pictures", `${percent(summary.waitingShare)} of the time`] as const]),
     [
       "Top-1",
       `${counted(summary.top1.errors, "error")} among ${count(summary.top1.of)}, ${range(summary.top1.interval)}`,

@@ -21,7 +21,7 @@ const BEGIN = '{"evaluation":1,';
 const SYNC_MS = 2000;
 
 /** Of a state that nothing is in yet. */
-const nothing = { adapter: "", pictures: [], seconds: 0 };
+const nothing = { adapter: "", pictures: [], seconds: 0, waitingSeconds: 0 };
 
 /** The evaluation that a state is, or is to be, of. */
 export interface StateOptions {

@@ -23,6 +23,7 @@ export function evaluationOf(pictures: readonly EvaluatedPicture[], changes: Eva
     shard: { index: 1, of: 1 },
     adapter: "A GPU",
     seconds: 2,
+    waitingSeconds: 0,
     skipUnreadable: false,
     ...changes,
     run: { ...run, ...changes.run },
