@@ -75,8 +75,10 @@ function take(collected: Collected, fields: Fields, where: string, file: string)
   const { run, shard, adapter, skipUnreadable } = fields;
   if ("image" in fields) {
     const picture = pictureOf(fields, check);
-    // A process that was taken for dead may have written a picture that its successor wrote, too.
-    if (!collected.pictures.has(picture.number)) {
+    const earlier = collected.pictures.get(picture.number);
+    // What could not be read is looked at again. Otherwise the first counts: a process that was taken for dead may have
+    // written a picture that its successor wrote, too.
+    if (!earlier || "error" in earlier) {
       collected.pictures.set(picture.number, picture);
       if (collected.summed) addTimes(collected, fields, check);
     }

@@ -125,7 +125,7 @@ describeGpu("evaluate on the GPU", () => {
     const again = await googlenet([...argv, "--json", "--skip-unreadable"], { env: NO_ADAPTER });
     expect(again).toMatchObject({
       status: 0,
-      stderr: `${state}: keeps 1 picture that could not be read as such; a new state looks at all of them again\n`,
+      stderr: `${state}: is finished, and keeps 1 picture that could not be read as such; remove it, or name another --state, to look at all pictures anew\n`,
     });
     const left = objects(again.stdout);
     expect(left.slice(0, -1)).toEqual(objects(stdout).slice(0, -1));

@@ -84,6 +84,15 @@ test("cut off at any byte, it has what was whole before, and goes on from there"
   }
 });
 
+test("what becomes of a picture that could not be read takes its place, and nothing takes that of one that could", async () => {
+  const torn = (error: string) => unreadable(2, 7, error);
+  await keep([...pictures.slice(0, 2), torn("it is empty"), torn("it is torn")]);
+  expect((await kept()).pictures).toEqual([...pictures.slice(0, 2), torn("it is torn")]);
+  const mended = seen(2, 7, [7, 1, 2, 3, 4]);
+  await keep([mended, torn("it is torn"), { ...mended, ofClass: 0.25 }]);
+  expect(await kept()).toMatchObject({ pictures: [...pictures.slice(0, 2), mended], seconds: 5 * 0.25 });
+});
+
 test("what a file system leaves where power failed is dropped like a line that was cut off", async () => {
   await keep(pictures);
   appendFileSync(file, new Uint8Array(5000));
