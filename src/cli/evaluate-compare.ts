@@ -39,7 +39,12 @@ async function printLines(
   terminal: Terminal,
 ): Promise<void> {
   for (const picture of changed) await terminal.printJson(picture);
-  const described = ({ name, evaluation: { run, adapter } }: NamedEvaluation) => ({ name, adapter, ...run });
+  const described = ({ name, evaluation: { run, shard, adapter } }: NamedEvaluation) => ({
+    name,
+    adapter,
+    shard,
+    ...run,
+  });
   await terminal.printJson({
     first: described(first),
     second: described(second),
@@ -57,8 +62,8 @@ async function printTables(
   terminal: Terminal,
 ): Promise<void> {
   const { pictures, compared, unreadable, sameTop1, sameTop5, top1, top5, changed, differences } = comparison;
-  const row = ({ name, evaluation: { run, adapter } }: NamedEvaluation, one: ErrorRate, five: ErrorRate) => [
-    name,
+  const row = ({ name, evaluation: { run, shard, adapter } }: NamedEvaluation, one: ErrorRate, five: ErrorRate) => [
+    shard.of === 1 ? name : `${name} (shard ${shard.index}/${shard.of})`,
     run.models.length,
     run.crops,
     run.precision,

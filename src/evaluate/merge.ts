@@ -3,7 +3,8 @@
 import { EngineError } from "../errors.ts";
 import { joinAdapters } from "./adapters.ts";
 import { differences } from "./agree.ts";
-import { digestOfPictures, shardSize } from "./pictures.ts";
+import { requireFinished } from "./finished.ts";
+import { digestOfPictures } from "./pictures.ts";
 import type { Evaluation } from "./record.ts";
 
 /** A shard's results, and what errors call them: their file. */
@@ -38,7 +39,7 @@ export async function mergeShards(parts: readonly NamedEvaluation[]): Promise<Ev
     }
   }
   checkShards(parts, shard.of);
-  for (const part of parts) requireFinished(part);
+  for (const { name, evaluation } of parts) requireFinished(name, evaluation);
   // Whatever order the files were given in, the whole is the same.
   const evaluations = parts.map(({ evaluation }) => evaluation).sort((a, b) => a.shard.index - b.shard.index);
   const pictures = evaluations.flatMap((each) => each.pictures).sort((a, b) => a.number - b.number);
@@ -57,14 +58,6 @@ export async function mergeShards(parts: readonly NamedEvaluation[]): Promise<Ev
     ),
     skipUnreadable: first.evaluation.skipUnreadable,
   };
-}
-
-/** @throws EngineError "evaluation" where it lacks some of its shard's pictures: its figures would be those of others. */
-export function requireFinished({ name, evaluation: { run, shard, pictures } }: NamedEvaluation): void {
-  const lacking = shardSize(shard, run.total) - pictures.length;
-  if (lacking > 0) {
-    throw refusal(name, `it lacks ${lacking} of its pictures`, "let it be finished by the command that began it");
-  }
 }
 
 function checkShards(parts: readonly NamedEvaluation[], of: number): void {

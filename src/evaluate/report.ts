@@ -6,6 +6,7 @@ import { documentOf } from "../page/document.ts";
 import { count, counted, figure, percent } from "../page/figures.ts";
 import { facts, type NamedValue, tiles } from "../page/lists.ts";
 import { html, type Markup } from "../page/markup.ts";
+import { requireFinished } from "./finished.ts";
 import { effortOf, PAPER_PICTURES } from "./paper.ts";
 import type { Evaluation } from "./record.ts";
 import { classNames } from "./report/class-names.ts";
@@ -38,12 +39,17 @@ const MISTAKES = 24;
 const UNREADABLE = 1000;
 
 /**
- * The page whole, to be written as UTF-8.
- * @throws EngineError `check` where the evaluations are not of the same pictures.
+ * The page whole, to be written as UTF-8. Of a shard alone it says so.
+ *
+ * Rejects with EngineError `check` where the evaluations are not of the same pictures, and `evaluation` where one of them
+ * is not finished.
  */
 export async function evaluationPage(options: ReportOptions): Promise<string> {
   const { evaluations, subject, date, thumbnail } = options;
   const names = classNames(options.labels ?? IMAGENET_LABELS);
+  evaluations.forEach((each, index) => {
+    requireFinished(evaluations.length === 1 ? "the evaluation" : `evaluation ${index + 1}`, each);
+  });
   requireSamePictures(evaluations);
   const evaluated = evaluatedOf(evaluations);
   const [{ evaluation, summary }] = evaluated;

@@ -151,6 +151,20 @@ describe("the page", () => {
     await expect(page({ evaluations: [first, part] })).rejects.toThrow(/merge shards first/);
     expect(await pageOf(part)).toContain("shard 1 of 2");
   });
+
+  test("refuses an evaluation that is not finished: its figures would be those of other pictures", async () => {
+    const begun = evaluationOf(pictures.slice(0, 599), { run: { total: 600 } });
+    const refused = (name: string) => ({
+      code: "evaluation",
+      message: `${name}: it lacks 1 of its pictures; let it be finished by the command that began it`,
+    });
+    await expect(pageOf(begun)).rejects.toMatchObject(refused("the evaluation"));
+    await expect(page({ evaluations: [evaluations[0], begun] })).rejects.toMatchObject(refused("evaluation 2"));
+    const shard = { index: 2, of: 2 };
+    await expect(pageOf(evaluationOf(pictures, { shard, run: { total: 1202 } }))).rejects.toMatchObject(
+      refused("the evaluation"),
+    );
+  });
 });
 
 test("classes are worst where that is most certain", () => {
