@@ -14,6 +14,7 @@ import { classTable, confusionTable, worstClasses } from "./report/classes.ts";
 import { effortName, type Evaluated, variantColors, variants } from "./report/efforts.ts";
 import { errorBars, range } from "./report/error-bars.ts";
 import { gallery, mistakes, type Thumbnail } from "./report/gallery.ts";
+import { ensembles, modelTable } from "./report/models.ts";
 import { paperTable } from "./report/paper-table.ts";
 import { reportStyle } from "./report/style.ts";
 import { isClassified, summarise } from "./statistics.ts";
@@ -75,7 +76,8 @@ export async function evaluationPage(options: ReportOptions): Promise<string> {
         The cost is how often the network looks at a picture.
         ${evaluations.length > 1 ? "Bold is what was evaluated here." : ""}
       </p>
-      ${paperTable(evaluated)} ${classSection()} ${confusionSection()} ${await mistakeSection()} ${unreadableSection()}
+      ${paperTable(evaluated)} ${modelSection()} ${classSection()} ${confusionSection()} ${await mistakeSection()}
+      ${unreadableSection()}
       <h2>How to read it</h2>
       <p>
         A picture is a top-1 error where its most probable class is not the one that it shows, and a top-5 error where
@@ -90,6 +92,17 @@ export async function evaluationPage(options: ReportOptions): Promise<string> {
       <h2>What was run</h2>
       ${evaluated.map((each) => runFacts(each, evaluated.length > 1))}`,
   });
+
+  function modelSection(): Markup {
+    const several = ensembles(evaluated);
+    if (several.length === 0) return html``;
+    return html`<h2>Each model alone</h2>
+      <p class="soft">
+        What an ensemble's models come to by themselves, on the same crops of the same pictures, beside the average of
+        their probabilities.
+      </p>
+      ${modelTable(several)}`;
+  }
 
   function classSection(): Markup {
     const worst = worstClasses(summary, CLASSES);
