@@ -132,7 +132,7 @@ export {
   picturesOf,
   type PreparedPicture,
 } from "./evaluate/pictures.ts";
-export type { EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "./evaluate/record.ts";
+export type { ComputedBy, EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "./evaluate/record.ts";
 export type { McNemar } from "./evaluate/mcnemar.ts";
 export { evaluationPage, type ReportOptions } from "./evaluate/report.ts";
 export type { Thumbnail } from "./evaluate/report/gallery.ts";

@@ -1,5 +1,6 @@
 /** How an evaluation is printed: for programs a line a picture and one with the figures, for people tables. */
 
+import { byComputer } from "../evaluate/computed-by.ts";
 import { errorRows } from "../evaluate/paper.ts";
 import type { EvaluatedPicture, Evaluation } from "../evaluate/record.ts";
 import { type ErrorRate, summarise, type Summary } from "../evaluate/statistics.ts";
@@ -65,7 +66,7 @@ async function printFigures(
   all: readonly Summarised[],
   terminal: Terminal,
 ): Promise<void> {
-  const { run, shard, adapter, skipUnreadable, seconds, waitingSeconds } = evaluation;
+  const { run, shard, adapter, computedBy, skipUnreadable, seconds, waitingSeconds } = evaluation;
   const { images, unreadable, top1, top5, classes, confusions, imagesPerSecond, waitingShare } = summary;
   const interval = ({ interval: { low, high } }: ErrorRate) => [low, high];
   await terminal.printJson({
@@ -85,6 +86,7 @@ async function printFigures(
     seconds,
     waitingSeconds,
     waitingShare,
+    computedBy,
     shard,
     run,
     classes: classes.map(({ class: shown, top1: one, top5: five, unreadable: broken }) => ({
@@ -142,6 +144,7 @@ async function printTables(own: Summarised, all: readonly Summarised[], terminal
           ]),
     ]),
   );
+  await printComputers(evaluation, "What computed it", terminal);
   if (top1.of > 0) await printErrors(own, all, terminal);
   const broken = evaluation.pictures.filter((picture) => "error" in picture);
   await section(
@@ -216,6 +219,17 @@ async function printErrors(
         names.text(predicted),
       ]),
     { align: ["right"] },
+  );
+}
+
+/** Where several attempts or shards were computed by several devices, or in other ways, which by which. */
+export async function printComputers({ computedBy }: Evaluation, title: string, terminal: Terminal): Promise<void> {
+  const computers = byComputer(computedBy);
+  if (computers.length < 2) return;
+  await section(
+    terminal.colors.bold(title),
+    terminal,
+    computers.map(({ shards, name }) => [...(shards === "" ? [] : [shards]), plainText(name)]),
   );
 }
 

@@ -2,10 +2,10 @@
 
 import type { Classifier } from "../classify/classifier.ts";
 import { EngineError } from "../errors.ts";
-import { joinAdapters } from "../evaluate/adapters.ts";
+import { adapterOf, allOf, changes } from "../evaluate/computed-by.ts";
 import { evaluate } from "../evaluate/evaluate.ts";
 import { type LabelledPicture, picturesOf } from "../evaluate/pictures.ts";
-import type { EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "../evaluate/record.ts";
+import type { ComputedBy, EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "../evaluate/record.ts";
 import { DecodePool } from "../node/decode-pool.ts";
 import { EvaluationState } from "../node/evaluation-state.ts";
 import type { Context } from "./context.ts";
@@ -48,7 +48,7 @@ export async function evaluateWork(work: Work, context: Context): Promise<Evalua
 
 /** What one process adds to an evaluation. */
 interface Attempt {
-  readonly adapter: string;
+  readonly computedBy: ComputedBy;
   /** Pictures that are new, and those that an earlier attempt could not read. */
   readonly pictures: readonly EvaluatedPicture[];
   readonly seconds: number;
@@ -59,7 +59,7 @@ interface Attempt {
 async function evaluateRest(work: Work, state: EvaluationState | undefined, context: Context): Promise<Evaluation> {
   const { run, shard, skipUnreadable } = work;
   const { terminal } = context;
-  const nothing = { pictures: [], adapter: "", seconds: 0, waitingSeconds: 0 };
+  const nothing = { pictures: [], adapter: "", computedBy: [], seconds: 0, waitingSeconds: 0 };
   const before: Pick<Evaluation, keyof typeof nothing> = state?.before ?? nothing;
   const own = picturesOf(shard, work.pictures);
   const known = { run, shard, skipUnreadable };
@@ -82,9 +82,11 @@ async function evaluateRest(work: Work, state: EvaluationState | undefined, cont
     terminal.note(`${work.state}: going on after ${done}${again}`);
   }
   const attempt = await classifyRest(work, own, state, context);
+  const computedBy = allOf(before.computedBy, [attempt.computedBy]);
   return {
     ...known,
-    adapter: joinAdapters([before.adapter, attempt.adapter]),
+    adapter: adapterOf(computedBy),
+    computedBy,
     pictures: updated(before.pictures, attempt.pictures),
     seconds: before.seconds + attempt.seconds,
     waitingSeconds: before.waitingSeconds === null ? null : before.waitingSeconds + attempt.waitingSeconds,
@@ -102,18 +104,20 @@ function updated(older: readonly EvaluatedPicture[], newer: readonly EvaluatedPi
 }
 
 async function classifyRest(
-  { run, pathOf, open }: Work,
+  { run, shard, pathOf, open }: Work,
   own: readonly LabelledPicture[],
   state: EvaluationState | undefined,
   { terminal, signal }: Context,
 ): Promise<Attempt> {
   using engine = await open(own.length);
-  const { classifier, adapter } = engine;
-  const earlier = state?.before.adapter ?? "";
-  if (earlier !== "" && joinAdapters([earlier, adapter]) !== earlier) {
-    terminal.note(`${state!.path}: began on ${earlier}, goes on on ${adapter}: last bits of probabilities may differ`);
+  const { classifier, adapter, tuning, batch } = engine;
+  const computedBy = { shard, adapter, tuning, batch };
+  const last = state?.before.computedBy.at(-1);
+  const changed = last ? changes(last, computedBy) : [];
+  if (changed.length > 0) {
+    terminal.note(`${state!.path}: goes on with ${changed.join("; ")}: last bits of probabilities may differ`);
   }
-  await state?.begin(adapter);
+  await state?.begin(computedBy);
   await using pool = new DecodePool(classifier.preparation);
   const before = state?.before.pictures ?? [];
   const depth = classifier.picturesUnderWay + 2 * pool.threads;
@@ -165,7 +169,7 @@ async function classifyRest(
     }
     throw error;
   }
-  return { pictures, seconds, waitingSeconds, adapter };
+  return { computedBy, pictures, seconds, waitingSeconds };
 }
 
 /**

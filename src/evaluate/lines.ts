@@ -4,8 +4,8 @@
  */
 
 import { EngineError } from "../errors.ts";
-import { joinAdapters } from "./adapters.ts";
-import type { EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "./record.ts";
+import { adapterOf, allOf } from "./computed-by.ts";
+import type { ComputedBy, EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "./record.ts";
 import type { LabelledPicture } from "./pictures.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -14,7 +14,8 @@ type Fields = Readonly<Record<string, unknown>>;
 interface Collected {
   run?: EvaluationRun;
   shard?: Shard;
-  readonly adapters: Set<string>;
+  /** In a state's lines the shard is understood. */
+  readonly attempts: (Omit<ComputedBy, "shard"> & { readonly shard?: Shard })[];
   skipUnreadable: boolean;
   seconds: number;
   waitingSeconds: number | null;
@@ -33,7 +34,7 @@ const REMEDY = "give a state file, or what evaluate --json printed, whole";
  */
 export function parseEvaluation(text: string, file: string): Evaluation {
   const collected: Collected = {
-    adapters: new Set(),
+    attempts: [],
     skipUnreadable: false,
     seconds: 0,
     waitingSeconds: 0,
@@ -43,7 +44,7 @@ export function parseEvaluation(text: string, file: string): Evaluation {
   text.split("\n").forEach((line, index) => {
     if (line.trim() !== "") take(collected, parseLine(line, index + 1, file), `line ${index + 1}`, file);
   });
-  const { run, shard, adapters, skipUnreadable, seconds, waitingSeconds, pictures } = collected;
+  const { run, shard, attempts, skipUnreadable, seconds, waitingSeconds, pictures } = collected;
   if (!run || !shard) throw refusal(file, "it is not an evaluation, or its last line is missing");
   const sorted = [...pictures.values()].sort((a, b) => a.number - b.number);
   for (const { number } of sorted) {
@@ -51,8 +52,17 @@ export function parseEvaluation(text: string, file: string): Evaluation {
       throw refusal(file, `picture ${number} is none of shard ${shard.index}/${shard.of} of ${run.total} pictures`);
     }
   }
-  const adapter = joinAdapters([...adapters]);
-  return { run, shard, adapter, pictures: sorted, seconds, waitingSeconds, skipUnreadable };
+  const computedBy = allOf(attempts.map((attempt) => ({ shard, ...attempt })));
+  return {
+    run,
+    shard,
+    adapter: adapterOf(computedBy),
+    computedBy,
+    pictures: sorted,
+    seconds,
+    waitingSeconds,
+    skipUnreadable,
+  };
 }
 
 function parseLine(line: string, number: number, file: string): Fields {
@@ -72,7 +82,7 @@ function take(collected: Collected, fields: Fields, where: string, file: string)
   const check = (holds: boolean, what: string) => {
     if (!holds) throw refusal(file, `${where} has no valid ${what}`);
   };
-  const { run, shard, adapter, skipUnreadable } = fields;
+  const { run, shard, adapter, computedBy, skipUnreadable } = fields;
   if ("image" in fields) {
     const picture = pictureOf(fields, check);
     const earlier = collected.pictures.get(picture.number);
@@ -95,9 +105,14 @@ function take(collected: Collected, fields: Fields, where: string, file: string)
       addTimes(collected, fields, check);
     }
   }
-  if (adapter !== undefined) {
-    check(typeof adapter === "string", "adapter");
-    collected.adapters.add(adapter as string);
+  if (computedBy !== undefined) {
+    check(isListOf(computedBy, isComputedBy), "computedBy");
+    collected.attempts.push(...(computedBy as ComputedBy[]));
+  } else if (adapter !== undefined) {
+    check(isAttempt(fields), "adapter");
+    const known = Object.entries({ adapter, tuning: fields["tuning"], batch: fields["batch"] });
+    const attempt = Object.fromEntries(known.filter(([, value]) => value !== undefined)) as unknown as ComputedBy;
+    if (adapter !== "") collected.attempts.push(attempt);
   }
   if (skipUnreadable !== undefined) {
     check(typeof skipUnreadable === "boolean", "skipUnreadable");
@@ -146,6 +161,15 @@ function isRun(value: unknown): boolean {
   const { engine, models, protocol, crops, precision, backend, pictures, total } = (value ?? {}) as Fields;
   const texts = [engine, protocol, precision, backend, pictures].every((each) => typeof each === "string");
   return texts && isCount(crops) && isCount(total) && isListOf(models, isModel) && models.length > 0;
+}
+
+function isComputedBy(value: unknown): boolean {
+  return isAttempt((value ?? {}) as Fields) && isShard((value as Fields)["shard"]);
+}
+
+function isAttempt({ adapter, tuning, batch }: Fields): boolean {
+  const known = [undefined, null].includes(tuning as undefined) || typeof tuning === "string";
+  return typeof adapter === "string" && known && (batch === undefined || isCount(batch));
 }
 
 function isModel(value: unknown): boolean {

@@ -1,8 +1,8 @@
 /** Joining the shards of an evaluation into the whole, exactly as if it had been one. */
 
 import { EngineError } from "../errors.ts";
-import { joinAdapters } from "./adapters.ts";
 import { differences } from "./agree.ts";
+import { adapterOf, allOf } from "./computed-by.ts";
 import { requireFinished } from "./finished.ts";
 import { digestOfPictures } from "./pictures.ts";
 import type { Evaluation } from "./record.ts";
@@ -46,10 +46,12 @@ export async function mergeShards(parts: readonly NamedEvaluation[]): Promise<Ev
   if ((await digestOfPictures(pictures)) !== run.pictures) {
     throw refusal(first.name, "the parts' pictures are not those that the evaluation began with: a file is damaged");
   }
+  const computedBy = allOf(...evaluations.map((each) => each.computedBy));
   return {
     run,
     shard: { index: 1, of: 1 },
-    adapter: joinAdapters(evaluations.map(({ adapter }) => adapter)),
+    adapter: adapterOf(computedBy),
+    computedBy,
     pictures,
     seconds: evaluations.reduce((sum, { seconds }) => sum + seconds, 0),
     waitingSeconds: evaluations.reduce<number | null>(

@@ -6,6 +6,7 @@ import { documentOf } from "../page/document.ts";
 import { count, counted, figure, percent } from "../page/figures.ts";
 import { facts, type NamedValue, tiles } from "../page/lists.ts";
 import { html, type Markup } from "../page/markup.ts";
+import { byComputer } from "./computed-by.ts";
 import { requireFinished } from "./finished.ts";
 import { effortOf, PAPER_PICTURES } from "./paper.ts";
 import type { Evaluation } from "./record.ts";
@@ -199,7 +200,8 @@ function summaryTiles({ evaluation, summary }: Evaluated): Markup {
 }
 
 function runFacts({ evaluation, summary }: Evaluated, several: boolean): Markup {
-  const { run, shard, adapter, skipUnreadable } = evaluation;
+  const { run, shard, adapter, computedBy, skipUnreadable } = evaluation;
+  const computers = byComputer(computedBy);
   const shown: NamedValue[] = [
     ...run.models.map(({ name, sha256 }, index): NamedValue => [
       run.models.length > 1 ? `Model ${index + 1}` : "Model",
@@ -209,6 +211,10 @@ function runFacts({ evaluation, summary }: Evaluated, several: boolean): Markup 
     ["Precision", run.precision],
     ["Backend", run.backend],
     ["Device", adapter],
+    ...(computers.length < 2 ? [] : computers).map(({ shards, name }): NamedValue => [
+      shards === "" ? "Computed by" : `${shards[0].toUpperCase()}${shards.slice(1)}`,
+      name,
+    ]),
     ["Engine", `googlenet-wgsl ${run.engine}`],
     ["Part", shard.of === 1 ? "whole" : `shard ${shard.index} of ${shard.of}`],
     [

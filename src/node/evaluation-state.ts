@@ -11,7 +11,7 @@ import { EngineError } from "../errors.ts";
 import { differences } from "../evaluate/agree.ts";
 import type { TimedPicture } from "../evaluate/evaluate.ts";
 import { parseEvaluation } from "../evaluate/lines.ts";
-import type { Evaluation, EvaluationRun, Shard } from "../evaluate/record.ts";
+import type { ComputedBy, Evaluation, EvaluationRun, Shard } from "../evaluate/record.ts";
 import { FileLock } from "./file-lock.ts";
 import { describeSystemError, systemErrorCode } from "./system-errors.ts";
 
@@ -21,7 +21,7 @@ const BEGIN = '{"evaluation":1,';
 const SYNC_MS = 2000;
 
 /** Of a state that nothing is in yet. */
-const nothing = { adapter: "", pictures: [], seconds: 0, waitingSeconds: 0 };
+const nothing = { adapter: "", computedBy: [], pictures: [], seconds: 0, waitingSeconds: 0 };
 
 /** The evaluation that a state is, or is to be, of. */
 export interface StateOptions {
@@ -84,8 +84,8 @@ export class EvaluationState implements AsyncDisposable {
   }
 
   /** Notes what computes. */
-  async begin(adapter: string): Promise<void> {
-    await this.append({ adapter });
+  async begin({ adapter, tuning, batch }: Omit<ComputedBy, "shard">): Promise<void> {
+    await this.append({ adapter, tuning, batch });
   }
 
   /** Keeps what became of a picture. Rejects with EngineError "write"; what was kept before stays. */

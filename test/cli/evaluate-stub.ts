@@ -31,6 +31,9 @@ export interface StubOptions {
   readonly seed?: number;
   /** Whether the batch has no part in the last digits, as by default on a device. */
   readonly exact?: boolean;
+  readonly adapter?: string;
+  /** Unless it is false, no notes are printed. */
+  readonly quiet?: boolean;
 }
 
 const GROUP = 3;
@@ -91,6 +94,7 @@ class Stub implements Classifier<Sampling> {
 /** Prints what the command prints with --json. */
 export async function evaluateByStub(options: StubOptions, terminal: Terminal): Promise<void> {
   const { folder, labels, state, shard = { index: 1, of: 1 }, skipUnreadable = false, seed = 1 } = options;
+  const { adapter = "stub" } = options;
   const { pictures } = await listLabelledPictures(folder, { labels });
   const evaluation = await evaluateWork(
     {
@@ -113,7 +117,9 @@ export async function evaluateByStub(options: StubOptions, terminal: Terminal): 
         Promise.resolve({
           classifier: new Stub(options),
           backend: "cpu",
-          adapter: "stub",
+          adapter,
+          tuning: null,
+          batch: GROUP,
           precision: "f32",
           [Symbol.dispose]: () => undefined,
         }),
@@ -125,7 +131,8 @@ export async function evaluateByStub(options: StubOptions, terminal: Terminal): 
 
 if (process.argv[1] === import.meta.filename) {
   try {
-    await evaluateByStub(JSON.parse(process.argv[2]) as StubOptions, new Terminal({ json: true, quiet: true }));
+    const options = JSON.parse(process.argv[2]) as StubOptions;
+    await evaluateByStub(options, new Terminal({ json: true, quiet: options.quiet ?? true }));
   } catch (error) {
     process.stderr.write(`${errorLine(error)}\n`);
     process.exitCode = statusOf(error);

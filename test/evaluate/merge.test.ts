@@ -21,7 +21,14 @@ function split(whole: Evaluation, of: number): NamedEvaluation[] {
     const shard = { index: part + 1, of };
     return {
       name: `${part + 1}.json`,
-      evaluation: { ...whole, shard, pictures: picturesOf(shard, whole.pictures), seconds: 0.5, waitingSeconds: 0.25 },
+      evaluation: {
+        ...whole,
+        shard,
+        computedBy: [{ shard, adapter: "A GPU" }],
+        pictures: picturesOf(shard, whole.pictures),
+        seconds: 0.5,
+        waitingSeconds: 0.25,
+      },
     };
   });
 }
@@ -35,7 +42,8 @@ test.each([1, 2, 3, 8, 57, 60])(`%i shards in any order are the whole (seed ${se
     .sort((a, b) => a.order - b.order)
     .map(({ part }) => part);
   const merged = await mergeShards(parts);
-  expect(merged).toEqual({ ...whole, seconds: of / 2, waitingSeconds: of / 4 });
+  const computedBy = Array.from({ length: of }, (_, part) => ({ shard: { index: part + 1, of }, adapter: "A GPU" }));
+  expect(merged).toEqual({ ...whole, computedBy, seconds: of / 2, waitingSeconds: of / 4 });
   expect(summarise({ ...merged, seconds: whole.seconds, waitingSeconds: whole.waitingSeconds })).toEqual(
     summarise(whole),
   );
@@ -49,13 +57,24 @@ test("how long pictures were waited for is known of the whole only where it is o
   expect((await mergeShards(parts)).waitingSeconds).toBeNull();
 });
 
-test("devices of all shards are named", async () => {
+test("devices of all shards are named, and which was whose", async () => {
+  const attempts = [["A GPU"], ["another", "A GPU"], []];
   const parts = split(whole, 3).map(({ name, evaluation }, index) => ({
     name,
-    evaluation: { ...evaluation, adapter: ["A GPU", "another + A GPU", ""][index] },
+    evaluation: {
+      ...evaluation,
+      computedBy: attempts[index].map((adapter) => ({ shard: evaluation.shard, adapter, tuning: null, batch: 8 })),
+    },
   }));
-  expect((await mergeShards(parts)).adapter).toBe("A GPU + another");
-  expect((await mergeShards(parts.toReversed())).adapter).toBe("A GPU + another");
+  for (const order of [parts, parts.toReversed()]) {
+    const { adapter, computedBy } = await mergeShards(order);
+    expect(adapter).toBe("A GPU + another");
+    expect(computedBy.map((each) => [each.shard.index, each.adapter])).toEqual([
+      [1, "A GPU"],
+      [2, "another"],
+      [2, "A GPU"],
+    ]);
+  }
 });
 
 describe("parts that do not fit are refused, by name:", () => {
@@ -117,6 +136,16 @@ describe("lines of JSON", () => {
     expect(parseEvaluation(print(shard).replaceAll("\n", "\r\n"), "3.json")).toEqual(shard);
   });
 
+  test("of a result that names its adapter alone, nothing else of what computed it is known", () => {
+    const shard = split(whole, 4)[2].evaluation;
+    const text = print(shard).replace(/,"computedBy":\[[^\]]*\]/, "");
+    expect(parseEvaluation(text, "3.json")).toEqual(shard);
+    expect(parseEvaluation(text.replace(/,"adapter":"[^"]*"/, ""), "3.json")).toMatchObject({
+      adapter: "",
+      computedBy: [],
+    });
+  });
+
   test("of pictures without times, or with no word of waiting, say nothing of it", () => {
     const shard = split(whole, 4)[2].evaluation;
     const text = print(shard);
@@ -150,6 +179,11 @@ describe("lines of JSON", () => {
     [line({ run, shard, adapter: 7 }), "line 1 has no valid adapter"],
     [line({ run, shard, adapter, skipUnreadable: "no" }), "line 1 has no valid skipUnreadable"],
     [line({ run, shard, seconds: -1 }), "line 1 has no valid seconds"],
+    [line({ run, shard, adapter, tuning: 5 }), "line 1 has no valid adapter"],
+    [line({ run, shard, adapter, batch: -1 }), "line 1 has no valid adapter"],
+    [line({ run, shard, computedBy: adapter }), "line 1 has no valid computedBy"],
+    [line({ run, shard, computedBy: [{ adapter }] }), "line 1 has no valid computedBy"],
+    [line({ run, shard, computedBy: [{ shard, adapter: 5 }] }), "line 1 has no valid computedBy"],
     [line({ run, shard, seconds: 1, waitingSeconds: "2" }), "line 1 has no valid waitingSeconds"],
     [line({ run, shard }) + line({ run, shard }), "line 2 begins another evaluation"],
     [line({ ...picture, number: -1 }), "line 1 has no valid number"],

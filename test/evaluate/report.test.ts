@@ -116,6 +116,11 @@ describe("the page", () => {
     for (const { name } of models) expect(text).toContain(`${name}, SHA-256 ${"0f".repeat(32)}`);
     expect(text).toContain("A GPU");
     expect(text).toContain("10 crops (crops10)");
+    expect(text).not.toContain("Shard");
+    const parts = ["A GPU", "B"].map((adapter, index) => ({ shard: { index: index + 1, of: 2 }, adapter, batch: 4 }));
+    const merged = await pageOf({ ...evaluations[0], computedBy: parts });
+    expect(merged).toMatch(/<dt>Shard 1 of 2<\/dt>\s*<dd>A GPU, batches of 4<\/dd>/);
+    expect(merged).toMatch(/<dt>Shard 2 of 2<\/dt>\s*<dd>B, batches of 4<\/dd>/);
     expect(text).toContain("googlenet-wgsl 0.1.0");
     expect(text).toMatch(/600 of 12 classes, \d+ of them unreadable and counted as errors/);
   });

@@ -40,7 +40,7 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 async function keep(some: readonly EvaluatedPicture[], changes: Partial<StateOptions> = {}): Promise<void> {
   await using state = await EvaluationState.open(file, { ...options, ...changes });
-  await state.begin("A GPU");
+  await state.begin({ adapter: "A GPU" });
   for (const picture of some) await state.add({ ...picture, seconds: 0.25, waitingSeconds: 0.125 });
 }
 
@@ -53,10 +53,20 @@ test("is kept from one process to the next, with the time and the devices", asyn
   await keep(pictures.slice(0, 2));
   await using state = await EvaluationState.open(file, options);
   expect(state.before).toEqual({ ...evaluationOf(pictures.slice(0, 2)), run, seconds: 0.5, waitingSeconds: 0.25 });
-  await state.begin("another GPU");
+  await state.begin({ adapter: "another GPU", tuning: null, batch: 8 });
   for (const picture of pictures.slice(2)) await state.add({ ...picture, seconds: 1, waitingSeconds: 0.5 });
   await state.close();
-  const whole = { ...evaluationOf(pictures), run, adapter: "A GPU + another GPU", seconds: 2.5, waitingSeconds: 1.25 };
+  const whole = {
+    ...evaluationOf(pictures),
+    run,
+    adapter: "A GPU + another GPU",
+    computedBy: [
+      { shard, adapter: "A GPU" },
+      { shard, adapter: "another GPU", tuning: null, batch: 8 },
+    ],
+    seconds: 2.5,
+    waitingSeconds: 1.25,
+  };
   expect(await kept()).toEqual(whole);
   expect(await readEvaluation(file)).toEqual(whole);
   expect((await kept({ skipUnreadable: true })).skipUnreadable).toBe(false);

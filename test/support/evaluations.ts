@@ -18,11 +18,12 @@ export interface EvaluationChanges extends Partial<Omit<Evaluation, "run" | "pic
 
 /** A finished evaluation of these pictures by one model and one crop, but for what is changed. */
 export function evaluationOf(pictures: readonly EvaluatedPicture[], changes: EvaluationChanges = {}): Evaluation {
-  const { shard = { index: 1, of: 1 } } = changes;
+  const { shard = { index: 1, of: 1 }, adapter = "A GPU" } = changes;
   const total = pictures.length === 0 ? 0 : (pictures.length - 1) * shard.of + shard.index;
   return {
     shard,
-    adapter: "A GPU",
+    adapter,
+    computedBy: [{ shard, adapter }],
     seconds: 2,
     waitingSeconds: 0,
     skipUnreadable: false,
