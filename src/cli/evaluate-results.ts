@@ -132,7 +132,10 @@ async function printTables(own: Summarised, all: readonly Summarised[], terminal
       ],
       ["Weights", run.models.map(({ name }) => name).join(" + ")],
       ["Looked at", `${run.crops === 1 ? run.protocol : plural(run.crops, "crop")}, ${run.precision}`],
-      ["Runs on", `${adapter} (${run.backend === "cpu" ? "the CPU reference" : "WebGPU"})`],
+      // Where no picture is a shard's, nothing ran.
+      ...(adapter === ""
+        ? []
+        : [["Runs on", `${adapter} (${run.backend === "cpu" ? "the CPU reference" : "WebGPU"})`]]),
       ["Throughput", `${significant(imagesPerSecond, 3)} pictures a second, ${formatTime(1000 * seconds)} in all`],
       ...(waitingShare === null
         ? []

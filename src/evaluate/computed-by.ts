@@ -46,13 +46,13 @@ export function changes(before: ComputedBy, now: ComputedBy): string[] {
   return found;
 }
 
-/** `A GPU, kernels by default, batches of 40`, as far as it is known. */
+/** `A GPU, kernels as tuned (0a1b2c3d), batches of 40`, as far as it is known and matters. */
 function computedByName(computedBy: ComputedBy): string {
   const { adapter, tuning, batch } = computedBy;
   return [
     adapter === "" ? "not known" : adapter,
     ...(tuning === undefined ? [] : [tuningName(computedBy)]),
-    ...(batch === undefined ? [] : [batchName(computedBy)]),
+    ...(typeof tuning !== "string" || batch === undefined ? [] : [batchName(computedBy)]),
   ].join(", ");
 }
 

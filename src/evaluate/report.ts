@@ -63,7 +63,7 @@ export async function evaluationPage(options: ReportOptions): Promise<string> {
     style: reportStyle,
     body: html`<h1>${headline}</h1>
       <p class="soft subtitle">
-        ${subject}${shard} · ${effortName(effortOf(run))} · ${run.precision} · ${adapter} · ${date.slice(0, 10)}
+        ${[`${subject}${shard}`, effortName(effortOf(run)), run.precision, adapter, date.slice(0, 10)].filter(Boolean).join(" · ")}
       </p>
       ${summaryTiles(evaluated[0])}
       <h2>Error by how much is looked at</h2>
@@ -210,7 +210,7 @@ function runFacts({ evaluation, summary }: Evaluated, several: boolean): Markup 
     ["Looked at by", `${counted(run.crops, "crop")} (${run.protocol})`],
     ["Precision", run.precision],
     ["Backend", run.backend],
-    ["Device", adapter],
+    ["Device", adapter || "none"],
     ...(computers.length < 2 ? [] : computers).map(({ shards, name }): NamedValue => [
       shards === "" ? "Computed by" : `${shards[0].toUpperCase()}${shards.slice(1)}`,
       name,

@@ -171,7 +171,12 @@ export async function readEvaluation(path: string): Promise<Evaluation> {
   }
   // What a state's process was cut off in writing is no part of it.
   const isState = bytes.toString("latin1", 0, BEGIN.length) === BEGIN;
-  return parseEvaluation(decode(isState ? wholeLines(bytes) : bytes, path), path);
+  return parseEvaluation(decode(isState ? wholeLines(bytes) : bytes, noEvaluation(path)), path);
+}
+
+function noEvaluation(path: string): EngineError {
+  const remedy = "give a state file, or what evaluate --json printed, whole";
+  return new EngineError("evaluation", path, "it is not text (UTF-8)", remedy);
 }
 
 /**
@@ -230,18 +235,19 @@ async function readLines(file: FileHandle, path: string): Promise<{ text: string
   const lines = wholeLines(bytes);
   // Of a first line that was cut off nothing is lost; anything else without a whole line is somebody's.
   if (lines.length === 0 && !BEGIN.startsWith(bytes.toString("latin1", 0, BEGIN.length))) throw noState(path);
-  return { text: decode(lines, path), length: lines.length };
+  return { text: decode(lines, noState(path)), length: lines.length };
 }
 
 function wholeLines(bytes: Buffer): Buffer {
   return bytes.subarray(0, bytes.lastIndexOf("\n") + 1);
 }
 
-function decode(bytes: Uint8Array, path: string): string {
+/** @throws the refusal, where it is no text */
+function decode(bytes: Uint8Array, refusal: EngineError): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw noState(path);
+    throw refusal;
   }
 }
 

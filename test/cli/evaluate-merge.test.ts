@@ -133,7 +133,7 @@ test("what computed each shard is printed, for people and for programs", async (
   const { stdout } = await googlenet(["evaluate", "--merge", ...parts]);
   expect(stdout).toMatch(/^Runs on +A GPU \+ B \(WebGPU\)$/m);
   expect(stdout).toMatch(
-    /^What computed it\nshards 1, 3 of 3 +A GPU, kernels by default, batches of 8\nshard 2 of 3 +B, kernels by default, batches of 8$/m,
+    /^What computed it\nshards 1, 3 of 3 +A GPU, kernels by default\nshard 2 of 3 +B, kernels by default$/m,
   );
   const merged = await googlenet(["evaluate", "--merge", ...parts, "--json"]);
   expect(objects(merged.stdout).at(-1)).toMatchObject({

@@ -53,8 +53,7 @@ test("those that computed alike stand together, with their shards", () => {
   expect(
     byComputer([shard(3), shard(1), shard(2), shard(4, { batch: 8 }), shard(7), shard(7, { tuning: tuned }), bare]),
   ).toEqual([
-    { shards: "shards 1–3, 7 of 9", name: "A GPU, kernels by default, batches of 40" },
-    { shards: "shard 4 of 9", name: "A GPU, kernels by default, batches of 8" },
+    { shards: "shards 1–4, 7 of 9", name: "A GPU, kernels by default" },
     { shards: "shard 7 of 9", name: "A GPU, kernels as tuned (0a1b2c3d), batches of 40" },
     { shards: "shard 9 of 9", name: "not known" },
   ]);

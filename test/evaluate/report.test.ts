@@ -119,8 +119,8 @@ describe("the page", () => {
     expect(text).not.toContain("Shard");
     const parts = ["A GPU", "B"].map((adapter, index) => ({ shard: { index: index + 1, of: 2 }, adapter, batch: 4 }));
     const merged = await pageOf({ ...evaluations[0], computedBy: parts });
-    expect(merged).toMatch(/<dt>Shard 1 of 2<\/dt>\s*<dd>A GPU, batches of 4<\/dd>/);
-    expect(merged).toMatch(/<dt>Shard 2 of 2<\/dt>\s*<dd>B, batches of 4<\/dd>/);
+    expect(merged).toMatch(/<dt>Shard 1 of 2<\/dt>\s*<dd>A GPU<\/dd>/);
+    expect(merged).toMatch(/<dt>Shard 2 of 2<\/dt>\s*<dd>B<\/dd>/);
     expect(text).toContain("googlenet-wgsl 0.1.0");
     expect(text).toMatch(/600 of 12 classes, \d+ of them unreadable and counted as errors/);
   });
@@ -179,6 +179,11 @@ describe("the page", () => {
     expect(text.match(/no thumbnail/g)).toHaveLength(24);
     expect(text).toContain("… and 500 more");
     expect(text.length).toBeLessThan(400_000);
+  });
+
+  test("of a shard without pictures names no device", async () => {
+    const text = await pageOf({ ...evaluationOf([], { shard: { index: 3, of: 4 } }), adapter: "", computedBy: [] });
+    expect(text).toMatch(/val · shard 3 of 4 · 1 model, 1 crop · float32 · 2026-01-02\s/);
   });
 
   test("refuses evaluations of other pictures, or of other parts", async () => {

@@ -188,6 +188,10 @@ describe("what is no state is refused, and left as it is", () => {
     expect(await refusal("folder")).toMatch(/folder: cannot be written: it is a folder; /);
     expect(await refusal("nowhere/run.state")).toMatch(/cannot be written: there is no such file or folder/);
     await expect(readEvaluation(path.join(root, "folder"))).rejects.toThrow(/it is not a regular file/);
+    writeFileSync(path.join(root, "picture"), Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 10, 0xff));
+    await expect(readEvaluation(path.join(root, "picture"))).rejects.toThrow(
+      /picture: it is not text \(UTF-8\); give a state file, or what evaluate --json printed, whole$/,
+    );
     await expect(readEvaluation(path.join(root, "nothing"))).rejects.toThrow(/cannot be read: there is no such file/);
   });
 });
