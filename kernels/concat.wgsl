@@ -4,6 +4,7 @@
 // output  (images, blocks, outRun), the run starting at outOffset within its block
 //
 // One thread copies one element, threads numbered as the input lies in memory.
+// Arithmetic intensity: none; a load and a store an element.
 
 alias Element = f32;
 

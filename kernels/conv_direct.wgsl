@@ -12,6 +12,10 @@
 //
 // What lies outside the input is decided before the loops over channels: rows by the bounds of ky, columns by a mask.
 // A kernel wider than TAPS columns is walked TAPS columns at a time.
+// Arithmetic intensity: in the inner loop TAPS + TILE_COLUMNS − 1 values (at stride 1) and TAPS · TILE_CHANNELS weights
+// are loaded for TAPS · TILE_CHANNELS · TILE_COLUMNS multiply-adds.
+// (Register blocks of output pixels under a sliding row: Georganas et al., "Anatomy of High-Performance Deep Learning
+// Convolutions on SIMD Architectures", SC 2018.)
 
 alias Element = f32; // computed with in f32
 

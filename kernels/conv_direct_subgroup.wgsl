@@ -14,6 +14,10 @@
 // output channels, so that in whatever order the device deals lanes to subgroups, each of a subgroup's first eight lanes
 // can hold four weights for all. Every lane must take part in the broadcasts to the end: those past the last pixel repeat
 // it and store nothing, and what lies in the padding counts as zero rather than being left out.
+// Arithmetic intensity: 32 · TILE_PIXELS multiply-adds for 4 + TILE_PIXELS loaded float32 values a lane: 20 a value, 5
+// a byte, at seven pixels.
+// (A product a tap, added up, in place of one unrolled product: Vasudevan, Anderson & Gregg, "Parallel Multi Channel
+// Convolution using General Matrix Multiplication", ASAP 2017. Weights by broadcast: measured here, on lavapipe.)
 
 enable subgroups;
 

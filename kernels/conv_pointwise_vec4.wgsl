@@ -9,6 +9,9 @@
 //
 // One thread holds TILE_CHANNELS × (4 · TILE_QUADS) outputs in registers. Its quads of pixels lie pixelTiles quads
 // apart, so that neighbouring threads read neighbouring quads and the same weights.
+// Arithmetic intensity: a step of the loop loads TILE_CHANNELS + 4 · TILE_QUADS values, TILE_QUADS of the loads being
+// of four, for TILE_CHANNELS · 4 · TILE_QUADS multiply-adds.
+// (Volkov & Demmel, as in conv_pointwise.wgsl; four values a load as in TensorFlow.js's packed matrix products.)
 
 alias Element = f32; // computed with in f32
 

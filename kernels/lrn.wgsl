@@ -7,6 +7,10 @@
 // One thread computes tileChannels channels of one pixel in turn and loads every value they need once: neighbouring
 // threads take neighbouring pixels. Few channels make many threads, for devices that want them. Each sum is added up
 // afresh; a running sum would carry rounding from channel to channel.
+// Arithmetic intensity: SIZE multiply-adds, two roots and a division for a value loaded and one stored, some 2
+// operations a float32 byte: the work is bound by memory.
+// (The formula: Krizhevsky, Sutskever & Hinton, "ImageNet Classification with Deep Convolutional Neural Networks", NIPS
+// 2012, section 3.3, with Caffe's alpha.)
 
 alias Element = f32; // computed with in f32: squares beyond 255² overflow f16, and activations reach 3500
 

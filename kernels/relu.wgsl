@@ -4,6 +4,7 @@
 // output  the same shape, from outOffset + n · outStride
 //
 // One thread computes one element, threads numbered as the elements lie in memory.
+// Arithmetic intensity: one comparison for a load and a store, 1/8 a float32 byte: the work is bound by memory.
 
 alias Element = f32;
 

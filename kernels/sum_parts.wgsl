@@ -8,6 +8,8 @@
 //
 // One thread makes one output, pixels fastest, and adds the parts in their order: so many loads for one store, all of
 // them side by side with the neighbours'.
+// Arithmetic intensity: an addition for each float32 loaded, 1/4 a byte: the work is bound by memory.
+// (Split-K: NVIDIA, CUTLASS, "Efficient GEMM in CUDA", parallelised reductions.)
 
 alias Element = f32; // computed with in f32
 

@@ -6,6 +6,8 @@
 //
 // A tile yields 2×2 outputs, so tiles overlap by 2. One thread transforms one tile of one channel, tiles fastest: 16
 // loads, additions and a few multiplications by small constants, 16 stores. What lies in the padding counts as zero.
+// Arithmetic intensity: 32 additions a tile for 16 float32 loaded and 16 stored, 1/4 a byte: bound by memory, and won
+// back by the products, which are 2.25 times fewer.
 
 alias Element = f32; // computed with in f32
 

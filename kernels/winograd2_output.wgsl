@@ -7,6 +7,7 @@
 //
 // One thread transforms one tile of one channel, tiles fastest: 16 loads, up to 4 stores. A last tile that reaches past
 // the feature map is cut off there.
+// Arithmetic intensity: 24 additions a tile for 16 float32 loaded and 4 stored, 0.3 a byte: bound by memory.
 
 alias Element = f32; // computed with in f32
 

@@ -7,6 +7,8 @@
 //
 // A tile yields 4×4 outputs, so tiles overlap by 2. One thread transforms one tile of one channel, tiles fastest: 36
 // loads, additions and a few multiplications by small constants, 36 stores. What lies in the padding counts as zero.
+// Arithmetic intensity: some 280 operations a tile for 36 float32 loaded and 36 stored, 1 a byte: bound by memory, and
+// won back by the products, which are four times fewer.
 
 alias Element = f32; // computed with in f32
 

@@ -7,6 +7,7 @@
 //
 // One thread transforms one tile of one channel, tiles fastest: 36 loads, up to 16 stores. A last tile that reaches past
 // the feature map is cut off there.
+// Arithmetic intensity: 130 operations a tile for 36 float32 loaded and 16 stored, 0.6 a byte: bound by memory.
 
 alias Element = f32; // computed with in f32
 

@@ -220,7 +220,7 @@ const TRAPS = [
   },
   {
     name: "a stale buffer: an output given away before the end",
-    file: "src/plan/planner.ts",
+    file: "src/plan/memories.ts",
     find: "for (const id of graph.outputs) touch(id, nodes.length);",
     plant: "",
     test: "test/plan/memory.test.ts",

@@ -18,13 +18,23 @@ describe("the end of a test run", () => {
     ]);
   });
 
+  const withoutGpu = true;
   test.each([
     ["x.test.ts > parity (needs GOOGLENET_WEIGHTS)", /no trained weights/],
     ["x.test.ts > labels (needs trained weights)", /no trained weights/],
     ["x.test.ts > shuttle (needs GOOGLENET_PHOTOS)", /no photographs/],
+    ["webgpu/x.test.ts > a page (left out: no Chromium on the PATH)", /no Chromium/],
     ["webgpu/x.test.ts > runs", /GOOGLENET_SKIP_GPU_TESTS/],
     ["x.test.ts > on Windows", /by the test itself/],
   ])("%s", (name, reason) => {
-    expect(reasonForSkipping(name)).toMatch(reason);
+    expect(reasonForSkipping(name, undefined, withoutGpu)).toMatch(reason);
+  });
+
+  test("a test's own reason goes before what its name tells", () => {
+    const name = "x.test.ts > the core on the GPU > runs in Deno";
+    expect(reasonForSkipping(name, "npm has no Deno here", !withoutGpu)).toBe("npm has no Deno here");
+    // Where GPU tests are run, none is left out for want of a GPU.
+    expect(reasonForSkipping(name, undefined, !withoutGpu)).toMatch(/by the test itself/);
+    expect(reasonForSkipping(name, undefined, withoutGpu)).toMatch(/GOOGLENET_SKIP_GPU_TESTS/);
   });
 });

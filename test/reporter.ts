@@ -4,12 +4,15 @@
  */
 import type { Reporter, SerializedError, TestModule } from "vitest/node";
 
-/** Why a test was skipped, told from its full name: tests that need something name it. */
+/** Why a test was skipped that doesn't say so itself, told from its full name: tests that need something name it. */
 const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/no Chromium/, "no Chromium: install one, or set GOOGLENET_CHROMIUM"],
   [/GOOGLENET_WEIGHTS|trained weights/i, "no trained weights: set GOOGLENET_WEIGHTS"],
   [/GOOGLENET_PHOTOS|photograph/i, "no photographs: set GOOGLENET_PHOTOS"],
-  [/GOOGLENET_SKIP_GPU_TESTS|adapter|gpu/i, "GOOGLENET_SKIP_GPU_TESTS is set"],
 ];
+
+/** Tests that a run without GPU tests leaves out. */
+const NEEDS_GPU = /GOOGLENET_SKIP_GPU_TESTS|adapter|gpu/i;
 
 const OTHER_REASON = "skipped by the test itself";
 
@@ -21,9 +24,14 @@ export interface Counts {
   leftOut: Map<string, string[]>;
 }
 
-/** @returns the reason that a skipped test's full name tells. */
-export function reasonForSkipping(fullName: string): string {
-  return REASONS.find(([pattern]) => pattern.test(fullName))?.[1] ?? OTHER_REASON;
+/**
+ * @param note - what the test itself said when it was skipped
+ * @param withoutGpu - whether the run leaves GPU tests out
+ * @returns the reason: the test's own, or that which its full name tells.
+ */
+export function reasonForSkipping(fullName: string, note: string | undefined, withoutGpu: boolean): string {
+  const reason = note ?? REASONS.find(([pattern]) => pattern.test(fullName))?.[1];
+  return reason ?? (withoutGpu && NEEDS_GPU.test(fullName) ? "GOOGLENET_SKIP_GPU_TESTS is set" : OTHER_REASON);
 }
 
 /** @returns the lines that end the run. */
@@ -45,12 +53,13 @@ export default class CountReporter implements Reporter {
     for (const module of modules) {
       let failedTests = 0;
       for (const test of module.children.allTests()) {
-        const { state } = test.result();
-        if (state === "passed") counts.passed++;
-        else if (state === "failed") failedTests++;
+        const result = test.result();
+        if (result.state === "passed") counts.passed++;
+        else if (result.state === "failed") failedTests++;
         else {
           const name = `${module.relativeModuleId} > ${test.fullName}`;
-          const reason = reasonForSkipping(name);
+          const note = result.state === "skipped" ? result.note : undefined;
+          const reason = reasonForSkipping(name, note, process.env.GOOGLENET_SKIP_GPU_TESTS === "1");
           counts.skipped++;
           counts.leftOut.set(reason, [...(counts.leftOut.get(reason) ?? []), name]);
         }

@@ -95,7 +95,7 @@ function renderRecord({ name, record }: NamedRecord): string {
     .map(([what, number]) => `${what} ${number}`)
     .join(", ");
   const parts = [
-    `## ${adapter ?? "Several adapters"}, ${date.slice(0, 10)}`,
+    `## ${adapter ?? "Several adapters"}, ${cases[0]?.precision === "f16" ? "float16, " : ""}${date.slice(0, 10)}`,
     `![Median time an image](results/${name.replace(/json$/, "svg")})`,
     [
       `- adapter and driver: ${adapter ?? "several"}`,
@@ -158,7 +158,9 @@ function renderUnmeasured(records: readonly NamedRecord[]): string {
   if (records.length === 0) {
     lines.push(...targets.map(({ title }) => `target: ${title}`), ...ENGINES.map((engine) => `engine: ${engine}`));
   }
-  return ["## Not measured", lines.map((line) => `- ${line}`).join("\n") || "Nothing is missing."].join("\n\n");
+  return ["## Not measured", [...new Set(lines)].map((line) => `- ${line}`).join("\n") || "Nothing is missing."].join(
+    "\n\n",
+  );
 }
 
 export function engineName({ engine, mode }: MeasuredCase): string {

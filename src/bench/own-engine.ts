@@ -52,7 +52,6 @@ export async function open({ settings, batch, adapter, unsafe, files, ...job }: 
     },
     async runWithoutReadback(input) {
       await session.run({ data: input as Tensor }, { outputs: [] });
-      await gpu.device.queue.onSubmittedWorkDone();
     },
     inFlight: IN_FLIGHT,
     close() {

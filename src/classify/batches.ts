@@ -6,7 +6,8 @@ import { elementCount } from "../graph/tensor.ts";
 import type { PlanLimits } from "../plan/limits.ts";
 import { bytesPerElement } from "../plan/plan.ts";
 import { elementBytes } from "../plan/precision.ts";
-import { largestBatch, planGraph, type PlanOptions, splitBatch } from "../plan/planner.ts";
+import { largestBatch, splitBatch } from "../plan/batches.ts";
+import { planGraph, type PlanOptions } from "../plan/planner.ts";
 
 /** Bytes that activations and crops may take unless told otherwise: some fifty crops in float32. */
 export const DEFAULT_MEMORY = 256_000_000;

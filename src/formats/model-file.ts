@@ -4,14 +4,16 @@ import { EngineError } from "../errors.ts";
 import type { GraphInput, ValueId } from "../graph/graph.ts";
 import type { Model } from "../graph/model.ts";
 import { formatShape, type Shape } from "../graph/tensor.ts";
+import { isExtent } from "./extents.ts";
 
 /** What a file's model is bound to, and what it is to give. */
 export interface ModelOptions {
   /**
-   * What the open extents of the inputs are, by their names, `{ height: 224 }`; one without a name goes by its input
-   * and axis, `data[2]`. The batch size may stay open.
+   * What the extents of the inputs are that the file leaves open (symbolic dimensions), by their names,
+   * `{ height: 224, width: 224 }`; one without a name goes by its input and axis, `data[2]`. Each of them has to be
+   * given but for the batch size, which may stay open. A Caffe file's is called `N`.
    */
-  readonly extents?: Readonly<Record<string, number>>;
+  readonly freeDimensionOverrides?: Readonly<Record<string, number>>;
   /** The blobs that the model gives, any of them; the file's outputs unless given. */
   readonly outputs?: readonly ValueId[];
 }
@@ -27,8 +29,39 @@ export interface ModelFile {
   readonly blobs: readonly ValueId[];
   /** The extent that may stay open, if there is one. */
   readonly batch: string | undefined;
-  /** The model for these extents. Its batch size is `N` where it stays open. */
+  /** The model for these sizes. Its batch size is `N` where it stays open. */
   model(options?: ModelOptions): Promise<Model>;
+}
+
+/**
+ * Refuses what the inputs don't leave open, and what no extent is.
+ *
+ * @throws EngineError "usage"
+ */
+export function checkOverrides({ name: file, inputs }: ModelFile, overrides: Readonly<Record<string, number>>): void {
+  const known = new Set(inputs.flatMap(({ shape }) => shape.filter((extent) => typeof extent === "string")));
+  for (const [name, extent] of Object.entries(overrides)) {
+    const subject = `free dimension "${name}"`;
+    if (!known.has(name)) {
+      const remedy = known.size === 0 ? "leave it out" : `give ${[...known].join(", ")}`;
+      throw new EngineError("usage", subject, `${file} has none of that name`, remedy);
+    }
+    if (!isExtent(extent) || extent < 1) {
+      throw new EngineError("usage", subject, `it is ${extent}`, "give a whole number from 1");
+    }
+  }
+}
+
+/** What an input's extent is: a number, or what a name is overridden with. @throws EngineError "usage" where it isn't */
+export function boundExtent(
+  { name }: GraphInput,
+  extent: number | string,
+  overrides: Readonly<Record<string, number>>,
+): number {
+  if (typeof extent === "number") return extent;
+  if (Object.hasOwn(overrides, extent)) return overrides[extent];
+  const remedy = `say what it is: freeDimensionOverrides { "${extent}": … }`;
+  throw new EngineError("usage", `input "${name}"`, `its extent ${extent} is open`, remedy);
 }
 
 /**
@@ -75,15 +108,15 @@ export async function modelFor(
   shapes: ReadonlyMap<ValueId, Shape>,
   options: Pick<ModelOptions, "outputs"> = {},
 ): Promise<Model> {
-  const extents = extentsOf(file.inputs, shapes);
+  const freeDimensionOverrides = extentsOf(file.inputs, shapes);
   const { batch } = file;
-  if (batch === undefined) return file.model({ ...options, extents });
-  const others = Object.fromEntries(Object.entries(extents).filter(([name]) => name !== batch));
+  if (batch === undefined) return file.model({ ...options, freeDimensionOverrides });
+  const others = Object.fromEntries(Object.entries(freeDimensionOverrides).filter(([name]) => name !== batch));
   try {
-    return await file.model({ ...options, extents: others });
+    return await file.model({ ...options, freeDimensionOverrides: others });
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== "model") throw error;
     // It may be right for this very batch; and if not, that tells more, with no extent open.
-    return file.model({ ...options, extents });
+    return file.model({ ...options, freeDimensionOverrides });
   }
 }

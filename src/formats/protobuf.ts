@@ -5,12 +5,20 @@
  */
 
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import type { Concern } from "../errors.ts";
 
 export { WireType };
 
 /** What is wrong with a file, to be said with its name by the reader of that format. */
 export class MalformedFile extends Error {
   override readonly name = "MalformedFile";
+  /** The layer that is wrong, where it is one. */
+  readonly layer: string | undefined;
+
+  constructor(message: string, { layer, ...options }: ErrorOptions & Pick<Concern, "layer"> = {}) {
+    super(message, options);
+    this.layer = layer;
+  }
 }
 
 /** Fields that one file may have, weights counted as one: networks have some thousands. */

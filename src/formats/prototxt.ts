@@ -23,6 +23,8 @@ type Value = Scalar | TextMessage;
 export class TextMessage {
   /** What it is, for errors: `layer "conv1"`. */
   subject: string;
+  /** The layer that it is a part of, if it is, for errors. */
+  layer: string | undefined;
   private readonly fields = new Map<string, Value[]>();
   private readonly asked = new Set<string>();
 
@@ -43,14 +45,13 @@ export class TextMessage {
   messages(name: string): TextMessage[] {
     return this.all(name).map((value) => {
       if (!(value instanceof TextMessage)) return this.wrong(`its ${name} is no message`);
-      value.subject = `${this.subject}, ${name}`;
-      return value;
+      return value.within(this, name);
     });
   }
 
   /** An empty one where it isn't there. */
   message(name: string): TextMessage {
-    return this.single(name, this.messages(name)) ?? new TextMessage(`${this.subject}, ${name}`);
+    return this.single(name, this.messages(name)) ?? new TextMessage("").within(this, name);
   }
 
   strings(name: string): string[] {
@@ -122,7 +123,13 @@ export class TextMessage {
   }
 
   wrong(problem: string): never {
-    throw new MalformedFile(`${this.subject}: ${problem}`);
+    throw new MalformedFile(`${this.subject}: ${problem}`, this.layer === undefined ? {} : { layer: this.layer });
+  }
+
+  private within({ subject, layer }: TextMessage, name: string): this {
+    this.subject = `${subject}, ${name}`;
+    this.layer = layer;
+    return this;
   }
 
   private all(name: string): readonly Value[] {
@@ -139,6 +146,31 @@ export class TextMessage {
   private single<T>(name: string, values: readonly T[]): T | undefined {
     if (values.length > 1) this.wrong(`it has ${name} twice`);
     return values[0];
+  }
+}
+
+/** Bytes by which text is told from other contents. */
+const LOOKED_AT = 4096;
+
+/** What may stand first in Caffe's networks, behind comments. */
+const heads: readonly string[] = [
+  ...["name", "state", "input", "input_dim", "input_shape", "force_backward", "debug_info", "layer", "layers"],
+];
+
+/** Whether the bytes look like text: they begin with no control characters but white space. */
+export function looksLikeText(bytes: Uint8Array): boolean {
+  return bytes.subarray(0, LOOKED_AT).every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d));
+}
+
+/** Whether the bytes look like a network of Caffe's as text. */
+export function looksLikePrototxt(bytes: Uint8Array): boolean {
+  if (!looksLikeText(bytes)) return false;
+  try {
+    const field = new Parser(new TextDecoder().decode(bytes.subarray(0, MAX_CHARACTERS))).firstField();
+    return field !== undefined && heads.includes(field);
+  } catch (error) {
+    if (error instanceof MalformedFile) return false;
+    throw error;
   }
 }
 
@@ -177,6 +209,14 @@ class Parser {
   constructor(text: string) {
     this.text = text;
     this.next = this.scan();
+  }
+
+  /** The name of the field at the front, if one stands there. */
+  firstField(): string | undefined {
+    const { kind, text } = this.next;
+    if (kind !== "word") return undefined;
+    this.advance();
+    return this.next.kind === "sign" && ":{<".includes(this.next.text) ? text : undefined;
   }
 
   read(subject: string): TextMessage {

@@ -1,11 +1,12 @@
 /** Folders of blobs: NAME.npy each, with `#` for every `/` of the name. */
 
-import { mkdir, readdir, rmdir } from "node:fs/promises";
+import { readdir, rmdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { EngineError } from "../errors.ts";
 import type { ValueId } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { readArray, writeArrays } from "./arrays.ts";
+import { makeFolder } from "./make-folder.ts";
 import { describeSystemError } from "./system-errors.ts";
 
 const EXTENSION = ".npy";
@@ -58,7 +59,7 @@ export async function readBlobFolder(folder: string, blobs: Iterable<ValueId>): 
 export async function writeBlobFolder(folder: string, blobs: ReadonlyMap<ValueId, Tensor>): Promise<void> {
   let made: string | undefined;
   try {
-    made = await mkdir(folder, { recursive: true });
+    made = await makeFolder(folder);
   } catch (error) {
     const { problem, remedy } = describeSystemError(error);
     throw new EngineError("write", folder, `cannot be made: ${problem}`, remedy, { cause: error });

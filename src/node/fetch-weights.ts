@@ -8,9 +8,10 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { constants, createReadStream } from "node:fs";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { EngineError } from "../errors.ts";
+import { makeFolder } from "./make-folder.ts";
 import { Interruption, receiveInto } from "./receive.ts";
 import { describeSystemError, systemErrorCode } from "./system-errors.ts";
 import type { ManifestEntry } from "./weights-manifest.ts";
@@ -52,7 +53,7 @@ export async function fetchWeights(
   const path = join(folder, entry.file);
   try {
     if ((await findFlaw(path, entry)) === null) return { path, downloaded: false };
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const own = join(folder, `${entry.file}.${process.pid}-${randomBytes(4).toString("hex")}.partial`);
     await adoptPartial(folder, entry.file, own);
     try {

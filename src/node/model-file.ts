@@ -5,6 +5,8 @@ import { EngineError } from "../errors.ts";
 import { CaffeNet, type LearnedBlobs } from "../formats/caffe/net.ts";
 import type { ModelFile } from "../formats/model-file.ts";
 import { OnnxFile } from "../formats/onnx/read.ts";
+import { looksLikePrototxt, looksLikeText } from "../formats/prototxt.ts";
+import { formatOf, formatOfName, readWeights } from "../weights/read.ts";
 import { isSeedSource, parseSeed, seededWeights } from "../weights/seed.ts";
 import { filesBeside } from "./external-files.ts";
 import { readWeightsFile } from "./weights-file.ts";
@@ -21,19 +23,58 @@ async function learnedBlobs(source: string): Promise<LearnedBlobs> {
  * Opens a model's file without binding its open extents: an ONNX file, with data in other files of its folder if it has
  * any; or a network in Caffe's .prototxt, with its weights.
  *
- * Rejects with EngineError "model" for a file that is missing, damaged or uses what is not supported, "weights" for
- * weights that don't fit it, "usage" where weights are missing or too many.
+ * Rejects with EngineError "model" for a file that is missing, damaged, no model or uses what is not supported,
+ * "weights" for weights that don't fit it, "usage" where weights are missing or too many.
  */
 export async function openModelFile(path: string, weights?: string): Promise<ModelFile> {
   const bytes = await readWholeFile(path, "model");
-  if (extname(path).toLowerCase() !== ".prototxt") {
-    if (weights !== undefined) {
-      throw new EngineError("usage", `weights ${weights}`, `${path} has its own`, "leave them out");
+  switch (kindOf(bytes, path)) {
+    case "onnx":
+      if (weights !== undefined) {
+        throw new EngineError("usage", `weights ${weights}`, `${path} has its own`, "leave them out");
+      }
+      return new OnnxFile(bytes, path, filesBeside(path));
+    case "prototxt":
+      if (weights === undefined) {
+        throw new EngineError("usage", path, "a .prototxt has no weights", "add --weights FILE (the option weights)");
+      }
+      return new CaffeNet(new TextDecoder().decode(bytes), await learnedBlobs(weights), path);
+    case "weights": {
+      const remedy = "give them with --weights (the option weights), beside the network's .prototxt, or googlenet";
+      throw new EngineError("model", path, "these are weights, and no network", remedy);
     }
-    return new OnnxFile(bytes, path, filesBeside(path));
+    case "text": {
+      const isPointer = new TextDecoder().decode(bytes.subarray(0, LFS.length)) === LFS;
+      const [problem, remedy] = isPointer
+        ? ["it only says where Git LFS has the model", "fetch that with git lfs pull"]
+        : ["it is text, and not a network of Caffe's", "give an ONNX file or a .prototxt"];
+      throw new EngineError("model", path, problem, remedy);
+    }
   }
-  if (weights === undefined) {
-    throw new EngineError("usage", path, "a .prototxt has no weights", "add --weights FILE (the option weights)");
+}
+
+/** How pointers begin that Git leaves in the place of large files. */
+const LFS = "version https://git-lfs.github.com/";
+
+type Kind = "onnx" | "prototxt" | "weights" | "text";
+
+/** What a file's contents speak of, or its name where they are damaged. */
+function kindOf(bytes: Uint8Array, path: string): Kind {
+  if (looksLikePrototxt(bytes)) return "prototxt";
+  const format = formatOf(bytes, path);
+  if (format === "onnx") return looksLikeText(bytes) ? "text" : "onnx";
+  if (format !== null && (formatOfName(path) === format || areWeights(bytes, path))) return "weights";
+  if (extname(path).toLowerCase() === ".prototxt") return "prototxt";
+  return looksLikeText(bytes) ? "text" : "onnx";
+}
+
+/** Whether they can be read as weights, which what only begins like them can't. */
+function areWeights(bytes: Uint8Array, name: string): boolean {
+  try {
+    readWeights(bytes, name);
+    return true;
+  } catch (error) {
+    if (error instanceof EngineError) return false;
+    throw error;
   }
-  return new CaffeNet(new TextDecoder().decode(bytes), await learnedBlobs(weights), path);
 }

@@ -9,7 +9,10 @@ import { openModelFile } from "./model-file.ts";
 import { loadWeights } from "./weights-file.ts";
 import { findWeights } from "./weights-manifest.ts";
 
-/** Which weights, and what of the network: `heads` is for the built-in one, extents and outputs are for files. */
+/**
+ * Which weights, and what of the network: `heads`, `height` and `width` are for the built-in one,
+ * `freeDimensionOverrides` and `outputs` for files.
+ */
 export interface OpenModelOptions extends GoogLeNetOptions, ModelOptions {
   /**
    * A .safetensors or .caffemodel file, or `seed:N` for made-up weights: of a .prototxt, whose file has none, or of the
@@ -28,37 +31,41 @@ const BUILT_IN = "googlenet";
  *
  * Rejects with EngineError "model" for a file that is missing, damaged or uses what is not supported, "weights" where
  * weights are missing, damaged or of another network, "usage" for options that the model has no use for, and for
- * extents or outputs that it doesn't have.
+ * free dimensions or outputs that it doesn't have, or whose sizes are not given.
  *
  * @example
  * ```ts
  * import { openModel } from "googlenet-wgsl/node";
  *
  * const model = await openModel("googlenet", { weights: "bvlc_googlenet.caffemodel", heads: "all" });
- * console.log(model.graph.outputs);
+ * const freeDimensionOverrides = { height: 320, width: 480 }; // by the names that the file has for them
+ * const other = await openModel("fully_convolutional.onnx", { freeDimensionOverrides });
+ * console.log(model.graph.outputs, other.graph.inputs);
  * ```
  */
 export async function openModel(model: string, options: OpenModelOptions = {}): Promise<Model> {
   return model === BUILT_IN ? openBuiltIn(options) : openFile(model, options);
 }
 
-async function openBuiltIn({ weights: named, extents, outputs, ...options }: OpenModelOptions): Promise<Model> {
-  refuse(BUILT_IN, { extents, outputs });
+async function openBuiltIn(options: OpenModelOptions): Promise<Model> {
+  const { weights: named, freeDimensionOverrides, outputs, ...network } = options;
+  refuse(BUILT_IN, { freeDimensionOverrides, outputs });
   // A program's own paths are resolved where it runs, not where npm was typed.
   const source = named ?? (await findWeights())?.source;
   if (source === undefined) {
     const remedy = "get them with `googlenet weights fetch`, or name a file";
     throw new EngineError("weights", "trained weights", "there are none", remedy);
   }
-  const graph = googLeNet(options);
+  const graph = googLeNet(network);
   const { weights } = await loadWeights(source, inferShapesForBatch(graph, 1).parameters);
   return { graph, weights };
 }
 
-async function openFile(path: string, { weights, extents, outputs, ...builtIn }: OpenModelOptions): Promise<Model> {
+async function openFile(path: string, options: OpenModelOptions): Promise<Model> {
+  const { weights, freeDimensionOverrides, outputs, ...builtIn } = options;
   refuse(path, builtIn);
   const file = await openModelFile(path, weights);
-  return file.model({ ...(extents && { extents }), ...(outputs && { outputs }) });
+  return file.model({ ...(freeDimensionOverrides && { freeDimensionOverrides }), ...(outputs && { outputs }) });
 }
 
 function refuse(model: string, options: Readonly<Record<string, unknown>>): void {

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { access, constants, mkdir, readFile, stat } from "node:fs/promises";
+import { access, constants, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError } from "../errors.ts";
@@ -15,6 +15,7 @@ import { writeFileAtomically } from "./atomic-write.ts";
 import { cacheFolder, type Environment } from "./cache-folder.ts";
 import { FileLock } from "./file-lock.ts";
 import { kernelsOnDisk } from "./kernels.ts";
+import { makeFolder } from "./make-folder.ts";
 import { dependencyVersion, googlenetVersion } from "./package.ts";
 import { describeSystemError, systemErrorCode } from "./system-errors.ts";
 
@@ -130,7 +131,7 @@ async function lockFor(file: string): Promise<FileLock> {
 /** Makes the folder where there is none. Throws EngineError "write" where verdicts can't be kept there. */
 export async function requireFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await access(folder, constants.W_OK);
   } catch (error) {
     const { problem, remedy } = describeSystemError(error);

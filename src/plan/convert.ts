@@ -7,7 +7,7 @@ import { elementsOf } from "./kernel.ts";
 import { launchCopy } from "./kernels/strided_copy.ts";
 import type { PlanLimits } from "./limits.ts";
 import { type Binding, bytesPerElement, type Plan, type Step, type View } from "./plan.ts";
-import { sortValues } from "./planner.ts";
+import { sortValues } from "./launches.ts";
 import { elementBytes, type Precision } from "./precision.ts";
 
 /** Into the arena, or out of it. */

@@ -1,5 +1,7 @@
 /** The limits of a device that a plan has to keep to, and what it offers beyond them. */
 
+import { EngineError } from "../errors.ts";
+
 /** A product that a subgroup computes as one: matrices of rows × depth and depth × columns, and what they hold. */
 export interface SubgroupMatrix {
   readonly component: string;
@@ -47,4 +49,19 @@ export const planLimitNames = Object.keys(defaultLimits) as readonly Exclude<
 /** Bytes of the largest buffer that a kernel can be given whole. */
 export function largestBuffer({ maxBufferSize, maxStorageBufferBindingSize }: PlanLimits): number {
   return Math.min(maxBufferSize, maxStorageBufferBindingSize);
+}
+
+/** Throws EngineError "out-of-memory" where no kernel can be given a buffer of so many bytes. */
+export function checkBufferSize(subject: string, verb: string, bytes: number, limits: PlanLimits): void {
+  const most = largestBuffer(limits);
+  if (bytes > most) throw tooLarge(subject, verb, bytes, most);
+}
+
+export function tooLarge(subject: string, verb: string, bytes: number, most: number): EngineError {
+  return new EngineError(
+    "out-of-memory",
+    subject,
+    `${verb} ${bytes} bytes, and the device binds at most ${most}`,
+    "use a smaller batch or input, or another adapter",
+  );
 }

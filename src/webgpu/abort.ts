@@ -17,3 +17,14 @@ export async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undef
     signal.removeEventListener("abort", abort);
   }
 }
+
+/** A callback that is silent once the signal came: whoever gave work up has heard the last of it. */
+export function untilAborted<Told extends readonly unknown[]>(
+  callback: ((...told: Told) => void) | undefined,
+  signal: AbortSignal | undefined,
+): ((...told: Told) => void) | undefined {
+  if (!callback) return undefined;
+  return (...told) => {
+    if (signal?.aborted !== true) callback(...told);
+  };
+}

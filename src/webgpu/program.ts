@@ -20,6 +20,7 @@ import type { PipelineCache } from "./pipelines.ts";
 import { makeReadback, type Place, type Readback, readMapped, type Tap } from "./readback.ts";
 import { unshared } from "./shared_memory.ts";
 import { Staging } from "./staging.ts";
+import { timePasses } from "./timestamps.ts";
 
 /** Told after each pipeline that is ready. */
 export type CompileProgress = (done: number, total: number) => void;
@@ -205,10 +206,8 @@ export class Program {
   async time(inputs: ReadonlyMap<ValueId, Float32Array>): Promise<{ step: Step; nanoseconds: number }[]> {
     const entry = await this.makeEntry();
     const dispatches = [...conversionsOf(entry), ...this.dispatches, ...conversionsOf(this.exit)];
-    const nanoseconds = await this.timePasses(
-      dispatches.map((each) => (pass) => dispatch(pass, each)),
-      () => this.writeInputs(inputs),
-    );
+    const passes = dispatches.map((each) => (pass: GPUComputePassEncoder) => dispatch(pass, each));
+    const nanoseconds = await timePasses(this.device, passes, this.timedPatience, () => this.writeInputs(inputs));
     return dispatches.map(({ step }, index) => ({ step, nanoseconds: nanoseconds[index] }));
   }
 
@@ -227,7 +226,9 @@ export class Program {
       }
     };
     const { device } = this;
-    if (device.features.has("timestamp-query")) return (await this.timePasses([all]))[0];
+    if (device.features.has("timestamp-query")) {
+      return (await timePasses(device, [all], this.timedPatience))[0];
+    }
     const start = performance.now();
     const { checked } = guarded(device, "run", () => {
       const encoder = device.createCommandEncoder();
@@ -248,47 +249,6 @@ export class Program {
     this.layers.destroy();
     for (const staging of this.stagings()) staging.dispose();
     for (const { buffer } of this.ring.splice(0)) buffer.destroy();
-  }
-
-  /** The nanoseconds that each of several passes took, by timestamp queries, once `prepare` was done. */
-  private async timePasses(
-    passes: readonly ((pass: GPUComputePassEncoder) => void)[],
-    prepare: () => void = () => undefined,
-  ): Promise<number[]> {
-    const { device } = this;
-    const count = passes.length * 2;
-    const { value, checked } = guarded(device, "timestamps", () => {
-      const queries = device.createQuerySet({ type: "timestamp", count });
-      const resolved = device.createBuffer({ size: count * 8, usage: bufferUsage.queryResolve | bufferUsage.copySrc });
-      const readable = device.createBuffer({ size: count * 8, usage: bufferUsage.mapRead | bufferUsage.copyDst });
-      prepare();
-      const encoder = device.createCommandEncoder();
-      passes.forEach((encode, index) => {
-        const pass = encoder.beginComputePass({
-          timestampWrites: {
-            querySet: queries,
-            beginningOfPassWriteIndex: index * 2,
-            endOfPassWriteIndex: index * 2 + 1,
-          },
-        });
-        encode(pass);
-        pass.end();
-      });
-      encoder.resolveQuerySet(queries, 0, count, resolved, 0);
-      encoder.copyBufferToBuffer(resolved, 0, readable, 0, count * 8);
-      device.queue.submit([encoder.finish()]);
-      return { queries, resolved, readable };
-    });
-    try {
-      await checked;
-      await this.timedPatience.await(() => value.readable.mapAsync(mapModeRead));
-      const stamps = new BigUint64Array(value.readable.getMappedRange());
-      return passes.map((_, index) => Number(stamps[index * 2 + 1] - stamps[index * 2]));
-    } finally {
-      value.queries.destroy();
-      value.resolved.destroy();
-      value.readable.destroy();
-    }
   }
 
   private async makeReadback(read: readonly ValueId[]): Promise<Readback> {
@@ -346,6 +306,8 @@ export class Program {
       this.writeInputs(inputs);
       const encoder = device.createCommandEncoder();
       this.encodeSteps(encoder, this.readyEntry, readback.taps, exit);
+      // A buffer that nothing is copied into would be mapped before the run is done.
+      if (readback.taps.length === 0) encoder.copyBufferToBuffer(this.arena, 0, readback.buffer, 0, 4);
       device.queue.submit([encoder.finish()]);
     });
     const mapped = this.patience.await(() => readback.buffer.mapAsync(mapModeRead));

@@ -11,7 +11,7 @@ import type { Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import type { Plan, Step } from "../plan/plan.ts";
 import type { Precision } from "../plan/precision.ts";
-import { orAborted } from "./abort.ts";
+import { orAborted, untilAborted } from "./abort.ts";
 import { checkInputs, describe, type Inputs, join, slice } from "./batches.ts";
 import { type Buffers, IoBinding } from "./binding.ts";
 import { Deployment, type DeploymentOptions, type Part, sessionDisposed } from "./deployment.ts";
@@ -47,7 +47,10 @@ export interface SessionOptions extends DeploymentOptions {
 
 /** What one call of `run` gives back, and how it is followed and given up. */
 export interface RunOptions {
-  /** The blobs to give back, any that the plan leaves in memory at some time; the graph's outputs unless given. */
+  /**
+   * The blobs to give back, any that the plan leaves in memory at some time; the graph's outputs unless given. With
+   * none the call is done once the device is.
+   */
   readonly outputs?: readonly ValueId[];
   /** Gives the call up: it rejects with the signal's reason, at once, and if it still waits for its turn, leaves. */
   readonly signal?: AbortSignal;
@@ -133,7 +136,7 @@ export class Session implements Disposable {
       options.signal?.throwIfAborted();
       await session.deployment.guard(async () => {
         const [{ images }] = session.deployment.parts(session.batch);
-        (await session.deployment.lease(images, options.onProgress)).release();
+        (await session.deployment.lease(images, untilAborted(options.onProgress, options.signal))).release();
       });
       options.signal?.throwIfAborted();
       return session;
@@ -300,6 +303,7 @@ export class Session implements Disposable {
 
   private async runAmong(most: number, inputs: Inputs, { outputs, signal, onProgress }: RunOptions): Promise<Outputs> {
     const batch = checkInputs(this.graph, inputs);
+    const tell = untilAborted(onProgress, signal);
     return this.turn(most, signal, async (deployment) => {
       const results = new Map<ValueId, Tensor[]>();
       for (const part of deployment.parts(batch.images)) {
@@ -309,7 +313,7 @@ export class Session implements Disposable {
           return program.run(slice(batch, part.start, part.images), outputs);
         });
         for (const [id, tensor] of values) results.set(id, [...(results.get(id) ?? []), tensor]);
-        onProgress?.(part.start + part.images, batch.images);
+        tell?.(part.start + part.images, batch.images);
       }
       return Object.fromEntries([...results].map(([id, parts]) => [id, join(parts)]));
     });

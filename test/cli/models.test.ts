@@ -95,6 +95,18 @@ describeGpu("run on the GPU", () => {
 });
 
 describe("run", () => {
+  test("says where weights were given for the model", async () => {
+    const argv = ["net.caffemodel", ...caffe.slice(1), "--output", "pool=p.npy", "--backend", "cpu"];
+    const { status, stdout, stderr } = await run(...argv);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toMatch(
+      /^googlenet: net\.caffemodel: these are weights, and no network; give them with --weights .*\n$/,
+    );
+    expect(objects((await run(...argv, "--json")).stdout)).toEqual([
+      { model: "net.caffemodel", error: expect.stringContaining("these are weights") as string },
+    ]);
+  });
+
   test.each<[string, readonly string[], RegExp]>([
     ["a blob", [...onnx, "--output", "tops=p.npy"], /^googlenet: blob "tops": net\.onnx has none; near ones are top, /],
     [

@@ -28,6 +28,11 @@ describe.each(kernels.map((kernel) => ({ kernel, name: kernel.name })))("$name",
   // Nor does it know the type of an experiment.
   const reflected = new WgslReflect(declarations.replace(/^alias \w+ = subgroup_matrix_.*$/gm, ""));
 
+  test("its header says how much there is to do for what is loaded", () => {
+    const header = source.slice(0, source.search(/^(?!\/\/)/m));
+    expect(header).toMatch(/Arithmetic intensity: /);
+  });
+
   test("all declarations stand before the functions", () => {
     expect(source.slice(declarations.length)).not.toMatch(/^(@group|alias|const|override|struct|var)\b/m);
   });

@@ -155,6 +155,85 @@ describe("openModel", () => {
     expect((await openModel(net, { weights: "seed:3" })).weights.size).toBe(2);
   });
 
+  test("tells models by what they hold, whatever they are called", async () => {
+    const weights = await file("net.weights", writeSafetensors(learned));
+    for (const name of ["net.prototxt", "net.txt", "net", "net.onnx", "net.caffemodel"]) {
+      expect((await openModel(await file(name, onnx))).graph.outputs).toEqual(["y"]);
+      for (const head of ["", "\n\t", "\uFEFF", "# a net\n#\n\n # of ours: \u00e9\n"]) {
+        const { graph } = await openModel(await file(name, head + prototxt), { weights });
+        expect(graph.outputs).toEqual(["fc"]);
+      }
+    }
+    const long = await file("long.txt", `${"# a comment\n".repeat(300_000)}${prototxt}`);
+    expect((await openModel(long, { weights })).graph.outputs).toEqual(["fc"]);
+    // Damage is still the format's that the name speaks of.
+    const damaged = await file("net.prototxt", `\n${prototxt.replace("input:", "imput:")}\0`);
+    expect(await refusal(openModel(damaged, { weights }), "model")).toMatch(/net\.prototxt: line 2: /);
+  });
+
+  test("says where it was given weights, or text that is no network", async () => {
+    const caffemodel = writeCaffemodel("net", learned);
+    for (const [name, bytes] of [
+      ["net.caffemodel", caffemodel],
+      ["net.onnx", caffemodel],
+      ["net.prototxt", caffemodel],
+      ["cut.caffemodel", caffemodel.subarray(0, 40)],
+      ["net.safetensors", writeSafetensors(learned)],
+      ["net.bin", writeSafetensors(learned)],
+    ] as const) {
+      const path = await file(name, bytes);
+      for (const options of [{}, { weights: "seed:1" }]) {
+        expect(await refusal(openModel(path, options), "model")).toBe(
+          `${path}: these are weights, and no network; ` +
+            "give them with --weights (the option weights), beside the network's .prototxt, or googlenet",
+        );
+      }
+    }
+    const pointer = await file("lfs.onnx", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n");
+    expect(await refusal(openModel(pointer), "model")).toMatch(/Git LFS has the model; fetch that with git lfs pull$/);
+    for (const name of ["page.onnx", "page.html"]) {
+      expect(await refusal(openModel(await file(name, "<!doctype html>")), "model")).toMatch(/it is text, and not a/);
+    }
+  });
+
+  test("binds what a file leaves open, by its names, and asks for what isn't given", async () => {
+    const net = await file(
+      "open.onnx",
+      encodeModel({
+        name: "net",
+        irVersion: 8,
+        opset: 13,
+        nodes: [{ type: "GlobalAveragePool", inputs: ["x"], output: "y" }],
+        initializers: [],
+        inputs: [["x", ["batch", 3, "height", ""]]],
+        outputs: [["y", null]],
+      }),
+    );
+    const inputsFor = async (freeDimensionOverrides?: Record<string, number>) =>
+      (await openModel(net, freeDimensionOverrides && { freeDimensionOverrides })).graph.inputs;
+    expect(await inputsFor({ height: 5, "x[3]": 7 })).toEqual([{ name: "x", shape: ["N", 3, 5, 7] }]);
+    expect(await inputsFor({ batch: 2, height: 6, "x[3]": 1 })).toEqual([{ name: "x", shape: [2, 3, 6, 1] }]);
+    expect(await refusal(inputsFor(), "usage")).toBe(
+      'input "x": its extent height is open; say what it is: freeDimensionOverrides { "height": … }',
+    );
+    expect(await refusal(inputsFor({ height: 5 }), "usage")).toMatch(/freeDimensionOverrides \{ "x\[3\]": … \}$/);
+    expect(await refusal(inputsFor({ height: 5, "x[3]": 7, depth: 1 }), "usage")).toBe(
+      `free dimension "depth": ${net} has none of that name; give batch, height, x[3]`,
+    );
+    const caffe = await file("open.prototxt", prototxt);
+    const four = { weights: "seed:1", freeDimensionOverrides: { N: 4 } };
+    expect((await openModel(caffe, four)).graph.inputs).toEqual([{ name: "data", shape: [4, 3] }]);
+  });
+
+  test("gives the built-in network for other pictures, whose sizes are options of its own", async () => {
+    const { graph } = await openModel("googlenet", { weights: "seed:1", height: 320, width: 256 });
+    expect(graph.inputs).toEqual([{ name: "data", shape: ["N", 3, 320, 256] }]);
+    const wrong = { weights: "seed:1", freeDimensionOverrides: { height: 320 } };
+    expect(await refusal(openModel("googlenet", wrong), "usage")).toMatch(
+      /^option freeDimensionOverrides: googlenet has no use for it/,
+    );
+  });
+
   test("refuses what is not there, empty or no model, and weights where none or some are due", async () => {
     const missing = join(folder, "missing.onnx");
     expect(await refusal(openModel(missing), "model")).toBe(

@@ -11,6 +11,7 @@ import sharp from "sharp";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { runReference } from "../../src/cpu/reference.ts";
 import { writeCaffemodel } from "../../src/formats/caffemodel-write.ts";
+import { encodeModel } from "../../src/formats/onnx/encode.ts";
 import { writeSafetensors } from "../../src/formats/safetensors.ts";
 import { googLeNet } from "../../src/graph/googlenet.ts";
 import { inferShapesForBatch } from "../../src/graph/graph.ts";
@@ -21,6 +22,7 @@ import { decodeImage } from "../../src/node/decode.ts";
 import { seededWeights } from "../../src/weights/seed.ts";
 import { describeBrowser, launchChromium, serveFolder } from "../support/chromium.ts";
 import { describeGpu } from "../support/gpu.ts";
+import { randomTensor, uniform } from "../support/random.ts";
 import { bundleForPage } from "./bundle.ts";
 import { type InstalledPackage, REPOSITORY, useInstalledPackage } from "./installed.ts";
 import { needsNode, pageProgram, programs } from "./readme.ts";
@@ -36,6 +38,7 @@ let expected: Float32Array;
 beforeAll(async () => {
   installed.write("bvlc_googlenet.caffemodel", writeCaffemodel("GoogLeNet", weights));
   installed.write("bvlc_googlenet.safetensors", writeSafetensors(weights, {}));
+  installed.write("net.onnx", smallNet());
   const noise = { type: "gaussian", mean: 128, sigma: 30 } as const;
   const picture = sharp({ create: { width: 400, height: 300, channels: 3, background: "#888", noise } }).blur(4);
   const photo = installed.write(
@@ -47,6 +50,26 @@ beforeAll(async () => {
   const results = await runReference(shaped, weights, new Map([["data", { shape: [1, 3, 224, 224], data }]]));
   expected = results.get("prob")!.data;
 });
+
+/** An ONNX file that leaves the batch and the picture's size open, and has five scores. */
+function smallNet(): Uint8Array {
+  const next = uniform(1);
+  const attributes = { kernel_shape: [7, 7], strides: [8, 8] };
+  return encodeModel({
+    name: "small",
+    irVersion: 8,
+    opset: 13,
+    nodes: [
+      { type: "Conv", inputs: ["image", "weight"], output: "map", attributes },
+      { type: "GlobalAveragePool", inputs: ["map"], output: "mean" },
+      { type: "Flatten", inputs: ["mean"], output: "flat" },
+      { type: "Softmax", inputs: ["flat"], output: "scores" },
+    ],
+    initializers: [["weight", randomTensor([5, 3, 7, 7], next)]],
+    inputs: [["image", ["batch", 3, "height", "width"]]],
+    outputs: [["scores", null]],
+  });
+}
 
 /** Lines `PROBABILITY NAME` against the reference. */
 function expectTopFive(lines: readonly string[], tolerance: number): void {
@@ -68,11 +91,11 @@ function linesOf({ status, stdout, stderr }: ReturnType<InstalledPackage["run"]>
 
 describeGpu("README.md's programs on the GPU in Node.js", () => {
   const nodePrograms = programs.filter(needsNode);
-  const runProgram = (program: string): string[] =>
-    linesOf(installed.run(process.execPath, [installed.write("program.js", program)]));
+  const start = (program: string) => installed.run(process.execPath, [installed.write("program.js", program)]);
+  const runProgram = (program: string): string[] => linesOf(start(program));
 
-  test("are three, of which the first gives what the reference does", () => {
-    expect(nodePrograms).toHaveLength(3);
+  test("are four, of which the first gives what the reference does", () => {
+    expect(nodePrograms).toHaveLength(4);
     expectTopFive(runProgram(nodePrograms[0]), 5e-6);
   });
 
@@ -80,8 +103,21 @@ describeGpu("README.md's programs on the GPU in Node.js", () => {
     expect(runProgram(nodePrograms[1])).toEqual(["2000"]);
   });
 
-  test("the third averages over crops", () => {
-    expect(runProgram(nodePrograms[2])).toEqual([expect.stringMatching(/^0\.\d+ \w/)]);
+  test("the third streams through a model of a file, tells how far it is, and is given up by its signal", () => {
+    const ended = start(nodePrograms[2]);
+    expect(linesOf(ended)).toEqual(["1×5", "4×5", "2×5"]);
+    expect(ended.stderr).toMatch(/^1 of (\d+) pipelines are ready\n[^]*^\1 of \1 pipelines are ready\n$/m);
+    const hurried = start(nodePrograms[2].replace("timeout(60_000)", "timeout(0)"));
+    // A driver that is left in the middle of a pipeline may print what it makes of it.
+    expect(hurried.stdout).not.toMatch(/^\d×5$/m);
+    expect({ status: hurried.status, stderr: hurried.stderr }).toEqual({
+      status: 1,
+      stderr: expect.stringContaining("TimeoutError") as string,
+    });
+  });
+
+  test("the fourth averages over crops", () => {
+    expect(runProgram(nodePrograms[3])).toEqual([expect.stringMatching(/^0\.\d+ \w/)]);
   });
 });
 
@@ -197,19 +233,17 @@ describeGpu("the core on the GPU where no main thread of Node.js runs it", () =>
     return Number(linesOf(installed.run(program, argv)));
   };
 
-  test.skipIf(!hasDeno)(
-    "runs in Deno, with the permission to read its own files (left out where npm has no Deno)",
-    () => {
-      installed.write(
-        "deno.js",
-        `import { openDevice } from "googlenet-wgsl";
+  test("runs in Deno, with the permission to read its own files", (context) => {
+    context.skip(!hasDeno, "npm has no Deno for this platform");
+    installed.write(
+      "deno.js",
+      `import { openDevice } from "googlenet-wgsl";
       import { check } from "./check.js";
       console.log(await check(() => openDevice()));`,
-      );
-      const folder = `--allow-read=${installed.project}`;
-      expect(run(deno, ["run", "--no-prompt", "--node-modules-dir=manual", folder, "deno.js"])).toBeLessThan(5e-6);
-    },
-  );
+    );
+    const folder = `--allow-read=${installed.project}`;
+    expect(run(deno, ["run", "--no-prompt", "--node-modules-dir=manual", folder, "deno.js"])).toBeLessThan(5e-6);
+  });
 
   test("runs in two worker threads at once", () => {
     installed.write(

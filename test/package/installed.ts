@@ -15,6 +15,7 @@ export const REPOSITORY = path.resolve(import.meta.dirname, "../..");
 const COPIED = [
   ...["src", "kernels", "assets", "weights/manifest.json", "package.json", ".npmrc"],
   ...["tsconfig.json", "tsconfig.build.json", "README.md", "LICENSE", "CHANGELOG.md"],
+  ...["ARCHITECTURE.md", "CONTRIBUTING.md", "bench/README.md", "bench/results", "deploy"],
 ];
 
 /** What `npm pack` says of the tarball. */

@@ -1,5 +1,5 @@
 /** What is in the package and what is not, its command, its types, and what a bundler makes of it. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { publint } from "publint";
@@ -21,9 +21,36 @@ describe("the package", () => {
     const packed = installed.packed.files.map((file) => file.path);
     const wanted = ["dist/index.js", "dist/index.d.ts", "dist/kernels.js", "kernels/softmax.wgsl"];
     const command = ["dist/cli/googlenet.cjs", "dist/cli/libuv-threads.cjs", "dist/cli/main.js"];
-    const also = ["weights/manifest.json", "assets/clock.svg", "README.md", "LICENSE", "CHANGELOG.md", "package.json"];
-    expect(packed).toEqual(expect.arrayContaining([...wanted, ...command, ...also]));
-    expect(packed.filter((file) => !/^(dist|kernels)\//.test(file)).sort()).toEqual(also.sort());
+    const also = ["weights/manifest.json", "assets/clock.svg", "LICENSE", "package.json"];
+    const texts = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"];
+    expect(packed).toEqual(expect.arrayContaining([...wanted, ...command, ...also, ...texts]));
+    // What the texts speak of comes with them.
+    const others = packed.filter((file) => !/^(dist|kernels|bench\/results|deploy)\//.test(file));
+    expect(others.sort()).toEqual([...also, ...texts, "assets/page.webp", "bench/README.md"].sort());
+  });
+
+  test("has all that its texts have links to", () => {
+    const packed = new Set(installed.packed.files.map((file) => file.path));
+    const links = [...packed]
+      .filter((file) => file.endsWith(".md"))
+      .flatMap((file) => {
+        const text = readFileSync(path.join(project, "node_modules/googlenet-wgsl", file), "utf8");
+        const targets = [...text.matchAll(/\]\(([^)]+)\)|(?:src|href)="([^"]+)"/g)].map(([, a, b]) => a ?? b);
+        return targets.filter((target) => !/^(https?:|#)/.test(target)).map((target) => ({ file, target }));
+      });
+    expect(links.filter(({ file }) => file === "README.md").length).toBeGreaterThan(5);
+    const broken = links.filter(
+      ({ file, target }) => !packed.has(path.posix.join(path.posix.dirname(file), target.replace(/#.*/, ""))),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test("is packed by one command, which builds it first: npm runs no script by itself here", () => {
+    const { scripts } = JSON.parse(readFileSync(path.join(REPOSITORY, "package.json"), "utf8")) as {
+      scripts: Record<string, string>;
+    };
+    expect(scripts.pack).toBe(`${scripts.build} && npm pack`);
+    expect(readFileSync(path.join(REPOSITORY, ".npmrc"), "utf8")).toContain("ignore-scripts=true");
   });
 
   test("brings a command that shows its help", () => {

@@ -64,6 +64,12 @@ test.each<[what: string, apart: boolean, shape: number[], nodes: Node[]]>([
   ["channels picked", true, [4], [after({ type: "gather", axis: 1, ...take }, "in")]],
   ["images sliced", false, [4], [after({ type: "slice", ranges: [{ axis: -2, start: 0, end: 9, step: 1 }] }, "in")]],
   [
+    "the first few images, of which there are no more",
+    false,
+    [4],
+    [after({ type: "slice", ranges: [{ axis: 0, start: 0, end: 16, step: 1 }] }, "in")],
+  ],
+  [
     "images put before",
     false,
     [4],

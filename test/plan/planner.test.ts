@@ -10,7 +10,8 @@ import { squareWindow } from "../../src/graph/ops/window.ts";
 import { bestTile, threadPerTile, workgroupGrid, workgroupSizeFor } from "../../src/plan/kernel.ts";
 import { defaultLimits } from "../../src/plan/limits.ts";
 import { type Plan, weightBytes } from "../../src/plan/plan.ts";
-import { largestBatch, planGraph, splitBatch } from "../../src/plan/planner.ts";
+import { largestBatch, splitBatch } from "../../src/plan/batches.ts";
+import { planGraph } from "../../src/plan/planner.ts";
 
 const graph = googLeNet();
 const planFor = (batch: number, options = {}) => planGraph(inferShapesForBatch(graph, batch), defaultLimits, options);

@@ -219,6 +219,53 @@ describeBrowser("the page", () => {
     expect(await page.locator("#camera").isVisible()).toBe(false);
   });
 
+  test("says why the camera gives no picture, and what to do", async () => {
+    const { page } = await open(null, { in: bare });
+    const refused = (name: string) => `navigator.mediaDevices.getUserMedia = async () => {
+      throw new DOMException("because", "${name}");
+    }`;
+    for (const [answer, text] of [
+      [refused("NotAllowedError"), /^The camera was not allowed\. Allow it .* and open this again\.$/],
+      [refused("NotFoundError"), /^No camera was found\. Connect one, or choose a picture instead\.$/],
+      [refused("NotReadableError"), /^The camera is in use by another program\. Close that, and open this again\.$/],
+      [refused("AbortError"), /^No picture can be had from a camera \(because\)\. Choose one instead\.$/],
+      [
+        'Object.defineProperty(navigator, "mediaDevices", { value: undefined })',
+        /^No picture can be had from a camera \(this browser gives none to this page\)\. Choose one instead\.$/,
+      ],
+    ] as const) {
+      await page.evaluate(answer);
+      await page.locator("#open-camera").click();
+      await expect.poll(() => page.locator("#camera-text").innerText()).toMatch(text);
+      expect(await page.locator("#camera-take").isEnabled()).toBe(false);
+      await page.locator("#camera-close").click();
+    }
+  });
+
+  test("lets the camera go when its dialog is closed, even while the browser still asks", async () => {
+    const { page } = await open(null);
+    // The first answer comes only when it is called for: `answer()`.
+    await page.evaluate(`{
+      const give = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      globalThis.streams = [];
+      navigator.mediaDevices.getUserMedia = async (constraints) => {
+        const asked = streams.push(undefined) - 1;
+        if (asked === 0) await new Promise((resolve) => (globalThis.answer = resolve));
+        return (streams[asked] = await give(constraints));
+      };
+    }`);
+    const states = () => page.evaluate("streams.map((stream) => stream?.getTracks().map((track) => track.readyState))");
+    await page.locator("#open-camera").click();
+    await page.locator("#camera-close").click();
+    await page.locator("#open-camera").click();
+    await page.locator("#camera-take:enabled").waitFor();
+    await page.evaluate("answer()");
+    await expect.poll(states).toEqual([["ended"], ["live"]]);
+    expect(await page.locator("#camera-take").isEnabled()).toBe(true);
+    await page.locator("#camera-close").click();
+    await expect.poll(states).toEqual([["ended"], ["ended"]]);
+  });
+
   test("takes what is dropped and what is pasted", async () => {
     const { page } = await open(null, { in: bare });
     const drawing =

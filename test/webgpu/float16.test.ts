@@ -6,7 +6,7 @@ import { runReference } from "../../src/cpu/reference.ts";
 import { EngineError } from "../../src/errors.ts";
 import { type Graph, inferShapesForBatch } from "../../src/graph/graph.ts";
 import { elementCount, type Tensor } from "../../src/graph/tensor.ts";
-import { openAdapter } from "../../src/node/dawn.ts";
+import { openAdapter, openGpu } from "../../src/node/dawn.ts";
 import { kernelsOnDisk } from "../../src/node/kernels.ts";
 import { floatsToHalves } from "../../src/plan/half.ts";
 import { weightBytes } from "../../src/plan/plan.ts";
@@ -16,6 +16,7 @@ import { Session, type SessionOptions } from "../../src/webgpu/session.ts";
 import { randomGraphs, shapedOf } from "../plan/random_graphs.ts";
 import { difference } from "../support/close.ts";
 import { describeGpu, useGpu } from "../support/gpu.ts";
+import { keepLedger } from "../support/gpu_ledger.ts";
 import { randomTensor, uniform } from "../support/random.ts";
 import { batchOf, referenceProb, tiny, weightsFor } from "./tiny.ts";
 
@@ -192,6 +193,32 @@ describeGpu("a session in float16 on the GPU", () => {
     expect({ live, bytes: session.bytes }).toEqual({ live: before, bytes });
     session.dispose();
     expect(live).toBe(0);
+  });
+
+  test("leaves none behind where blobs can't be given out, and carries on", async () => {
+    const { device } = await openGpu();
+    onTestFinished(() => device.destroy());
+    const ledger = keepLedger(device);
+    const session = await create(odd, { device });
+    const data = randomTensor([1, 3, 1, 5], uniform(8), 2);
+    const wanted = await session.run({ data }, { outputs: ["a", "c"] });
+    const { live, liveBytes } = ledger;
+    const createBuffer = device.createBuffer.bind(device);
+    let refused = 0;
+    device.createBuffer = (descriptor) => {
+      if (descriptor.label !== "c") return createBuffer(descriptor);
+      refused++;
+      // The device finds fault with it, as it would where memory is short.
+      return createBuffer({ ...descriptor, size: 2 ** 50 });
+    };
+    for (let time = 1; time <= 3; time++) {
+      await expect(session.run({ data }, { outputs: ["a", "c"] })).rejects.toBeInstanceOf(EngineError);
+      expect({ refused, live: ledger.live, liveBytes: ledger.liveBytes }).toEqual({ refused: time, live, liveBytes });
+    }
+    device.createBuffer = createBuffer;
+    expect(await session.run({ data }, { outputs: ["a", "c"] })).toEqual(wanted);
+    session.dispose();
+    expect(ledger.live).toBe(0);
   });
 
   test("random graphs: every blob, twice over with other inputs", async () => {

@@ -1,5 +1,7 @@
-import { describe, expect, it } from "vitest";
-import { Patience } from "../../src/webgpu/patience.ts";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { type DawnOptions, openAdapter, openGpu } from "../../src/node/dawn.ts";
+import { Patience, pollingDevices } from "../../src/webgpu/patience.ts";
+import { describeGpu } from "../support/gpu.ts";
 
 const sleep = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
@@ -60,5 +62,23 @@ describe("Patience", () => {
     });
     await expect(failing).rejects.toThrow("lost");
     expect((await run(patience, 0)).done).toBeLessThan(100);
+  });
+});
+
+describeGpu("on the GPU, the event loop is slowed", () => {
+  it.each<[DawnOptions, boolean]>([
+    [{}, true],
+    [{ slowsEventLoop: true }, true],
+    [{ slowsEventLoop: false }, false],
+  ])("for a device that openGpu opened with %o: %s", async (options, slows) => {
+    const { device } = await openGpu(options);
+    onTestFinished(() => device.destroy());
+    expect(pollingDevices.has(device)).toBe(slows);
+  });
+
+  it("for no device of the caller's own", async () => {
+    const device = await (await openAdapter()).requestDevice();
+    onTestFinished(() => device.destroy());
+    expect(pollingDevices.has(device)).toBe(false);
   });
 });

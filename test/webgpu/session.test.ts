@@ -43,6 +43,22 @@ describeGpu("sessions on the GPU", () => {
     await Promise.all([good(), expect(bad).rejects.toThrow(EngineError), good()]);
   });
 
+  test("a call that reads nothing back is done once the device is", async () => {
+    const session = await create();
+    const data = batchOf(4096, 1);
+    await session.run({ data }, { outputs: [] });
+    const { queue } = gpu.device;
+    let computed = false;
+    const submit = vi.spyOn(queue, "submit").mockImplementation((commands) => {
+      submit.mockRestore();
+      queue.submit(commands);
+      void queue.onSubmittedWorkDone().then(() => (computed = true));
+    });
+    await session.run({ data }, { outputs: [] });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(computed).toBe(true);
+  });
+
   test("several sessions on one device, each with weights of its own", async () => {
     const others = [2, 3, 4].map((seed) => weightsFor(tiny, seed));
     const sessions = await Promise.all(others.map((each) => create({}, tiny, each)));
@@ -171,6 +187,19 @@ describeGpu("sessions on the GPU", () => {
     const session = await create({ onProgress: (done, total) => seen.push([done, total]) });
     const total = (await session.plan()).steps.length;
     expect(seen).toEqual(Array.from({ length: total }, (_, index) => [index + 1, total]));
+  });
+
+  test("progress ends where the session is given up, though its pipelines are still compiled", async () => {
+    const giveUp = new AbortController();
+    const seen: number[] = [];
+    const onProgress = (done: number) => {
+      seen.push(done);
+      if (done === 2) giveUp.abort(new Error("enough"));
+    };
+    await expect(create({ onProgress, signal: giveUp.signal })).rejects.toThrow("enough");
+    // These come after those, on the same device.
+    await create();
+    expect(seen).toEqual([1, 2]);
   });
 
   test("times: one for each step", async ({ skip }) => {

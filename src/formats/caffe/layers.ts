@@ -3,7 +3,7 @@
 import type { Op } from "../../graph/ops.ts";
 import { resolveAxis } from "../../graph/ops/op_rule.ts";
 import { type Pair, type Rounding, windowCount } from "../../graph/ops/window.ts";
-import { formatShape, type Shape, type Tensor } from "../../graph/tensor.ts";
+import { formatShape, sameShape, type Shape, type Tensor } from "../../graph/tensor.ts";
 import type { TextMessage } from "../prototxt.ts";
 
 /** A value that the graph computes, of the shapes that it has for each batch size that is looked at. */
@@ -305,7 +305,11 @@ function scale(layer: Layer): Blob {
   }
   if (bias) message.wrong("it has two bottoms and a bias, which isn't supported");
   const behind = rank - from - factor.shapes[0].length;
-  if (bottoms.length > 2 || behind < 0) message.wrong("its bottoms don't fit each other");
+  // An extent of 1 is not spread over more there.
+  const scaled = input.shapes[0].slice(from, rank - behind);
+  if (bottoms.length > 2 || behind < 0 || !sameShape(scaled, factor.shapes[0])) {
+    message.wrong("its bottoms don't fit each other");
+  }
   const places = Array.from({ length: behind }, (_, index) => factor.shapes[0].length + index);
   const spread =
     behind === 0 ? factor : layer.part("spread", { type: "reshape", form: "unsqueeze", axes: places }, [factor]);

@@ -18,8 +18,7 @@ import type { Model } from "../../graph/model.ts";
 import { inferOp, type Op } from "../../graph/ops.ts";
 import { formatShape, sameShape, type Shape, type Tensor } from "../../graph/tensor.ts";
 import type { Weights } from "../../graph/weights.ts";
-import { isExtent } from "../extents.ts";
-import type { ModelFile, ModelOptions } from "../model-file.ts";
+import { boundExtent, checkOverrides, type ModelFile, type ModelOptions } from "../model-file.ts";
 import { MalformedFile } from "../protobuf.ts";
 import { readPrototxt, type TextMessage } from "../prototxt.ts";
 import { type Blob, type Layer, layerTypes, oldTypes } from "./layers.ts";
@@ -54,7 +53,7 @@ const MAX_AXES = 8;
  * @param name what to call it in errors
  *
  * Rejects with EngineError "model" for a text that is damaged or uses what is not supported, "weights" for blobs that
- * are missing or don't fit, "usage" for extents or outputs that it doesn't have.
+ * are missing or don't fit, "usage" for free dimensions or outputs that it doesn't have.
  *
  * @example
  * ```ts
@@ -114,14 +113,19 @@ export class CaffeNet implements ModelFile {
 
   /** See `readCaffeNet`. */
   // eslint-disable-next-line @typescript-eslint/require-await -- so that errors reject
-  async model({ extents = {}, outputs = this.outputs }: ModelOptions = {}): Promise<Model> {
-    return this.guard(() => this.translate(extents, outputs));
+  async model({ freeDimensionOverrides = {}, outputs = this.outputs }: ModelOptions = {}): Promise<Model> {
+    checkOverrides(this, freeDimensionOverrides);
+    return this.guard(() => this.translate(freeDimensionOverrides, outputs));
   }
 
-  private translate(extents: Readonly<Record<string, number>>, outputs: readonly ValueId[]): Model {
-    const inputs = this.inputs.map((input) => ({ name: input.name, shape: this.bind(input, extents) }));
+  private translate(overrides: Readonly<Record<string, number>>, outputs: readonly ValueId[]): Model {
+    const stays = Object.hasOwn(overrides, BATCH) ? undefined : BATCH;
+    const inputs = this.inputs.map((input) => ({
+      name: input.name,
+      shape: input.shape.map((extent) => (extent === stays ? extent : boundExtent(input, extent, overrides))),
+    }));
     // What Caffe's layers do depends on no batch size; the shapes of one stand for those of all.
-    const batch = Object.hasOwn(extents, BATCH) ? extents[BATCH] : 1;
+    const batch = stays === undefined ? overrides[BATCH] : 1;
     const current = new Map<string, Blob>(
       inputs.map(({ name, shape }) => [
         name,
@@ -136,14 +140,14 @@ export class CaffeNet implements ModelFile {
         (bottom) => current.get(bottom) ?? message.wrong(`nothing before it makes "${bottom}"`),
       );
       try {
-        const made = builder.layer(name, message, inputsOf, tops[index], type);
+        const made = this.guard(() => builder.layer(name, message, inputsOf, tops[index], type));
         description.tops.forEach((top, place) => current.set(top, made[place]));
       } catch (error) {
-        if (!(error instanceof EngineError) || error.code !== "graph") throw error;
-        throw new EngineError("model", this.name, `layer "${name}" (${type}): ${error.problem}`, error.remedy, {
-          layer: name,
-          shapes: Object.fromEntries(inputsOf.map(({ id, shapes: [shape] }) => [id, shape])),
-        });
+        if (!(error instanceof EngineError)) throw error;
+        const shapes = Object.fromEntries(inputsOf.map(({ id, shapes: [shape] }) => [id, shape]));
+        if (error.code !== "graph") throw error.concerning({ layer: name, shapes });
+        const problem = `layer "${name}" (${type}): ${error.problem}`;
+        throw new EngineError("model", this.name, problem, error.remedy, { layer: name, shapes });
       }
     });
     const known = new Set(this.blobs);
@@ -153,19 +157,6 @@ export class CaffeNet implements ModelFile {
     const graph: Graph = { name: this.network, inputs, nodes: builder.nodes, outputs };
     const weights = this.learned instanceof Function ? this.learned(builder.parameters) : builder.weights;
     return foldScales({ graph: subgraphFor(graph, outputs), weights });
-  }
-
-  private bind({ name, shape }: GraphInput, extents: Readonly<Record<string, number>>): (number | string)[] {
-    return shape.map((extent) => {
-      if (typeof extent === "number") return extent;
-      const bound = Object.hasOwn(extents, extent) ? extents[extent] : undefined;
-      if (bound === undefined && extent === BATCH) return BATCH;
-      if (bound === undefined || !isExtent(bound) || bound < 1) {
-        const problem = `its extent ${extent} is ${bound === undefined ? "open" : bound}`;
-        throw new EngineError("usage", `input "${name}"`, problem, `say what it is: extents { "${extent}": … }`);
-      }
-      return bound;
-    });
   }
 
   /** What each layer's tops are called: a blob's name goes to the last that is made under it. */
@@ -193,7 +184,9 @@ export class CaffeNet implements ModelFile {
       return work();
     } catch (error) {
       if (!(error instanceof MalformedFile)) throw error;
-      throw new EngineError("model", this.name, error.message, "correct the text, or use another layer");
+      const { message, layer } = error;
+      const concern = layer === undefined ? {} : { layer };
+      throw new EngineError("model", this.name, message, "correct the text, or use another layer", concern);
     }
   }
 }
@@ -246,6 +239,7 @@ class Builder {
         const problem = `its shape is ${formatShape(tensor.shape)} where the network has ${formatShape(wanted)}`;
         throw new EngineError("weights", `weight "${key}"`, problem, "use weights of this very network", {
           layer: name,
+          shapes: { given: tensor.shape, expected: wanted },
         });
       }
       this.weights.set(key, tensor);
@@ -309,6 +303,7 @@ function readNet(net: TextMessage): { network: string; inputs: GraphInput[]; lay
 function readLayer(message: TextMessage, old: boolean): Description {
   const name = message.string("name") ?? "";
   message.subject = `layer "${name}"`;
+  message.layer = name;
   const written = message.word("type") ?? message.wrong("it has no type");
   const type = old ? oldTypes.get(written) : written;
   if (type === undefined) {

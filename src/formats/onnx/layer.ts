@@ -19,7 +19,7 @@ export interface Computed {
 
 export type Value = Computed | Constant;
 
-/** Elements of one value, whatever the batch: GPUs hold far fewer. */
+/** Elements of one value of a small batch: GPUs hold far fewer. */
 const MAX_ELEMENTS = 2 ** 40;
 
 /** The graph as far as it is translated. */
@@ -76,10 +76,9 @@ export class Translation {
       this.weights.set(`${name}.${role}`, { shape, data: tensor.data });
     });
     const shapes = inferred.map((each) => each.output);
-    for (const shape of shapes) {
-      if (shape.length > MAX_AXES || !(elementCount(shape) <= MAX_ELEMENTS)) {
-        throw new EngineError("graph", name, `its output would be ${formatShape(shape)}`, "use a smaller model");
-      }
+    const [shape] = shapes;
+    if (shape.length > MAX_AXES || !(elementCount(shape) <= MAX_ELEMENTS)) {
+      throw new EngineError("graph", name, `its output would be ${formatShape(shape)}`, "use a smaller model");
     }
     this.nodes.push({ name, op, inputs: inputs.map(({ id }) => id), output });
     return { kind: "computed", id: output, shapes };
@@ -97,10 +96,12 @@ export class Translation {
     });
     const errors = attempts.filter((each) => each instanceof EngineError);
     if (errors.length === 0) return attempts as ReturnType<typeof inferOp>[];
-    if (errors.length < attempts.length) {
+    // What a single image fits by being one is no less wrong.
+    const failing = this.batches.filter((_, batch) => attempts[batch] instanceof EngineError);
+    if (this.batches.some((batch) => batch > 1 && !failing.includes(batch))) {
       throw new EngineError("graph", name, "it fits some batch sizes, and others not", "bind the batch size");
     }
-    throw whateverTheBatch(errors, this.batches);
+    throw whateverTheBatch(errors, failing);
   }
 
   /** A value as one that nodes can compute with: a constant becomes a node that gives it, `name` for its output. */
@@ -191,7 +192,18 @@ export class Layer {
     const { file } = this.translation;
     throw new EngineError("model", file, `node "${this.name}" (${this.type}): ${problem}`, remedy, {
       layer: this.name,
+      shapes: this.shapes,
     });
+  }
+
+  /** The shapes of those inputs that are known. */
+  private get shapes(): Record<string, (number | string)[]> {
+    const { values, batches } = this.translation;
+    const entries = this.node.inputs.flatMap((name) => {
+      const value = values.get(name);
+      return value ? [[name, openShape(value, batches)] as const] : [];
+    });
+    return Object.fromEntries(entries);
   }
 
   get inputCount(): number {
@@ -325,10 +337,21 @@ export function rankOf(value: Value): number {
   return value.kind === "constant" ? value.shape.length : value.shapes[0].length;
 }
 
+/** The shape of a value as people write it: an extent that depends on the batch is `N`, or `2·N` for twice as many. */
+function openShape(value: Value, batches: readonly number[]): (number | string)[] {
+  const [first, ...others] = value.kind === "constant" ? [value.shape] : value.shapes;
+  return first.map((extent, axis) => {
+    if (others.every((shape) => shape[axis] === extent)) return extent;
+    const times = extent / batches[0];
+    const isMultiple = others.every((shape, index) => shape[axis] === times * batches[index + 1]);
+    return isMultiple && Number.isInteger(times) && times > 1 ? `${times}·N` : "N";
+  });
+}
+
 /** What Shape gives of a value, of so many batch sizes. */
 export function shapeConstant(value: Value, start: number, end: number, batches: readonly number[]): Constant {
   const shapes = value.kind === "constant" ? [value.shape] : value.shapes;
-  // Some images give so many times as many of something; what else an extent may be of them, two sizes don't show.
+  // Some images give so many times as many of something; what else an extent may be of them, a few sizes don't show.
   const isKnown = (axis: number) =>
     shapes.every((shape, batch) => Number.isInteger(shape[axis] / batches[batch])) &&
     shapes.every((shape, batch) => shape[axis] * batches[0] === shapes[0][axis] * batches[batch]);

@@ -7,9 +7,8 @@ import { EngineError } from "../../errors.ts";
 import { foldScales } from "../../graph/fold.ts";
 import { type Graph, type GraphInput, subgraphFor, type ValueId } from "../../graph/graph.ts";
 import type { Model } from "../../graph/model.ts";
-import { isExtent } from "../extents.ts";
 import type { FloatType } from "../floats.ts";
-import type { ModelFile, ModelOptions } from "../model-file.ts";
+import { boundExtent, checkOverrides, type ModelFile, type ModelOptions } from "../model-file.ts";
 import { MalformedFile } from "../protobuf.ts";
 import { type Constant, constant, Folding } from "./constants.ts";
 import { Layer, Translation } from "./layer.ts";
@@ -35,10 +34,11 @@ export interface OnnxOptions extends ModelOptions {
 /** How a graph calls the extent that stays open. */
 const BATCH = "N";
 /**
- * Batch sizes by which what depends on the batch is told from what doesn't. Primes, and no extents that layers have,
- * so that nothing fits by accident.
+ * Batch sizes by which what depends on the batch is told from what doesn't. The first two are primes, and no extents
+ * that layers have, so that nothing fits by accident. The others show what ends somewhere, such as a slice of the first
+ * few images: one is the smallest batch there is, the other a prime larger than any.
  */
-const PROBES = [7, 11];
+const PROBES = [7, 11, 1, 1_048_583];
 /** Memory that constants may take beside twice the file's size. */
 const SPARE_BYTES = 2 ** 24;
 
@@ -48,8 +48,8 @@ const SPARE_BYTES = 2 ** 24;
  * @param bytes the whole file; weights may share its memory
  * @param name what to call it in errors
  *
- * Rejects with EngineError "model" for a file that is damaged or uses what is not supported, "usage" for extents or
- * outputs that it doesn't have.
+ * Rejects with EngineError "model" for a file that is damaged or uses what is not supported, "usage" for free
+ * dimensions or outputs that it doesn't have.
  *
  * @example
  * ```ts
@@ -111,10 +111,10 @@ export class OnnxFile implements ModelFile {
   }
 
   /** See `readOnnx`. */
-  async model({ extents = {}, outputs = this.outputs }: ModelOptions = {}): Promise<Model> {
-    this.checkExtents(extents);
+  async model({ freeDimensionOverrides = {}, outputs = this.outputs }: ModelOptions = {}): Promise<Model> {
+    checkOverrides(this, freeDimensionOverrides);
     const fetched = await this.fetch();
-    return this.guard(() => this.translate(extents, outputs, fetched));
+    return this.guard(() => this.translate(freeDimensionOverrides, outputs, fetched));
   }
 
   private checkOpset(): number {
@@ -138,19 +138,6 @@ export class OnnxFile implements ModelFile {
         `supported are ${[...operators.keys()].join(", ")}`,
         nameOf(node),
       );
-    }
-  }
-
-  private checkExtents(extents: Readonly<Record<string, number>>): void {
-    const known = new Set(this.inputs.flatMap(({ shape }) => shape.filter((extent) => typeof extent === "string")));
-    for (const [name, extent] of Object.entries(extents)) {
-      if (!known.has(name)) {
-        const remedy = known.size === 0 ? "leave it out" : `give ${[...known].join(", ")}`;
-        throw new EngineError("usage", `extent "${name}"`, `${this.name} has none of that name`, remedy);
-      }
-      if (!isExtent(extent) || extent < 1) {
-        throw new EngineError("usage", `extent "${name}"`, `it is ${extent}`, "give a whole number from 1");
-      }
     }
   }
 
@@ -180,15 +167,15 @@ export class OnnxFile implements ModelFile {
   }
 
   private translate(
-    extents: Readonly<Record<string, number>>,
+    overrides: Readonly<Record<string, number>>,
     outputs: readonly ValueId[],
     fetched: ReadonlyMap<TensorProto, Uint8Array>,
   ): Model {
     const { nodes, initializers, name } = this.proto.graph;
-    const stays = this.batch !== undefined && !Object.hasOwn(extents, this.batch) ? this.batch : undefined;
+    const stays = this.batch !== undefined && !Object.hasOwn(overrides, this.batch) ? this.batch : undefined;
     const inputs = this.inputs.map((input) => ({
       name: input.name,
-      shape: input.shape.map((extent) => (extent === stays ? BATCH : this.bind(input, extent, extents))),
+      shape: input.shape.map((extent) => (extent === stays ? BATCH : boundExtent(input, extent, overrides))),
     }));
     const batches = stays === undefined ? [1] : PROBES;
     const fetchedBytes = [...new Set(fetched.values())].reduce((sum, { length }) => sum + length, 0);
@@ -241,17 +228,6 @@ export class OnnxFile implements ModelFile {
       throw this.error(`its output "${id}" is of type ${value.type}, not float`, "export the model without it");
     }
     return translation.operand(id, value).id;
-  }
-
-  private bind({ name }: GraphInput, extent: number | string, extents: Readonly<Record<string, number>>): number {
-    if (typeof extent === "number") return extent;
-    if (Object.hasOwn(extents, extent)) return extents[extent];
-    throw new EngineError(
-      "usage",
-      `input "${name}"`,
-      `its extent ${extent} is open`,
-      `say what it is: extents { "${extent}": … }`,
-    );
   }
 
   /** Damage as an error that names the file. */

@@ -178,7 +178,7 @@ test("a network for training is read in the phase TEST, without what only serves
     layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }`,
     made,
     "train_val.prototxt",
-    { extents: { "data[1]": 3 } },
+    { freeDimensionOverrides: { "data[1]": 3 } },
   );
   expect(graph).toMatchObject({
     name: "CaffeNet",
@@ -284,9 +284,51 @@ describe("refused", () => {
     );
   });
 
-  test("blobs and extents that it doesn't have", async () => {
+  const taken = { data: [1, 4, 9, 7] };
+  test.each<[what: string, text: string, shapes: Record<string, number[]> | undefined, learned?: Weights]>([
+    ["a type that isn't known", layer('type: "Deconvolution"'), undefined],
+    ["bottoms that nothing makes", layer('type: "ReLU"').replace('bottom: "data"', 'bottom: "date"'), undefined],
+    ["a field that isn't known", layer('type: "ReLU" relu_param { slope: 1 }'), taken],
+    ["a number that is missing", layer('type: "Pooling" pooling_param { }'), taken],
+    ["a window behind the map", layer('type: "Pooling" pooling_param { kernel_size: 1 stride: 4 }'), taken],
+    ["a window beyond it", layer('type: "Pooling" pooling_param { kernel_size: 99 }'), taken],
+    ["weights that are missing", layer('type: "InnerProduct" inner_product_param { num_output: 2 }'), taken, new Map()],
+    [
+      "weights of another shape",
+      layer('type: "InnerProduct" inner_product_param { num_output: 2 bias_term: false }'),
+      { given: [5, 252], expected: [2, 252] },
+      new Map([["x.weight", randomTensor([5, 252], uniform(1))]]),
+    ],
+    [
+      "a factor of fewer channels",
+      `${input} layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 1 kernel_size: 1 } }
+      layer { name: "x" type: "Scale" bottom: "data" bottom: "c" top: "y" scale_param { axis: 0 } }`,
+      { ...taken, c: [1, 1, 9, 7] },
+    ],
+    [
+      "bottoms that differ",
+      `${input} layer { name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param { global_pooling: true } }
+      layer { name: "x" type: "Eltwise" bottom: "data" bottom: "p" top: "y" }`,
+      { ...taken, p: [1, 4, 1, 1] },
+    ],
+  ])("%s, with the layer and the shapes concerned", async (_, text, shapes, learned) => {
+    const error: unknown = await readCaffeNet(text, learned ?? made, "net").catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(EngineError);
+    const { layer: concerned, shapes: given } = error as EngineError;
+    expect({ layer: concerned, shapes: given }).toEqual({ layer: "x", shapes });
+  });
+
+  test("blobs and free dimensions that it doesn't have", async () => {
     const text = layer('type: "ReLU"');
     await expect(readCaffeNet(text, made, "net", { outputs: ["z"] })).rejects.toThrow(/blob "z": net has none/);
+    await expect(readCaffeNet(text, made, "net", { freeDimensionOverrides: { height: 2 } })).rejects.toThrow(
+      /^free dimension "height": net has none of that name; give N$/,
+    );
+    for (const N of [0, 1.5, NaN, "2"]) {
+      await expect(readCaffeNet(text, made, "net", { freeDimensionOverrides: { N: N as number } })).rejects.toThrow(
+        `free dimension "N": it is ${N}; give a whole number from 1`,
+      );
+    }
   });
 });
 

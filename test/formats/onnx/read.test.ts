@@ -9,6 +9,7 @@ import { encodeModel, type ModelSource, type NodeSource } from "../../../src/for
 import { modelFor } from "../../../src/formats/model-file.ts";
 import { OnnxFile, type OnnxOptions, readOnnx } from "../../../src/formats/onnx/read.ts";
 import { inferShapesForBatch } from "../../../src/graph/graph.ts";
+import { imageValues } from "../../../src/plan/images.ts";
 import type { Tensor } from "../../../src/graph/tensor.ts";
 import { randomTensor, uniform } from "../../support/random.ts";
 
@@ -106,7 +107,7 @@ describe("shapes are known before anything runs", () => {
     const model = source([{ type: "Reshape", inputs: ["x", "t"], output: "y" }], { initializers: [["t", [1, 60]]] });
     await expect(read(model)).rejects.toThrow(/node "Reshape y" \(Reshape\): N×2×6×5 cannot be reshaped to 1×60/);
     const one = randomTensor([1, 2, 6, 5], uniform(2));
-    expect((await run(model, one, { extents: { N: 1 } })).shape).toEqual([1, 60]);
+    expect((await run(model, one, { freeDimensionOverrides: { N: 1 } })).shape).toEqual([1, 60]);
   });
 
   test("what is left for an extent has to be what the file says it is", async () => {
@@ -121,13 +122,15 @@ describe("shapes are known before anything runs", () => {
       { initializers: lists },
     );
     await expect(read(model)).rejects.toThrow(/\(Reshape\): its shape depends on the batch size/);
-    await expect(read(model, { extents: { N: 3 } })).rejects.toThrow(/3×2×6×5 cannot be reshaped to 6×60/);
+    await expect(read(model, { freeDimensionOverrides: { N: 3 } })).rejects.toThrow(
+      /3×2×6×5 cannot be reshaped to 6×60/,
+    );
   });
 
   test("extents may be called anything", async () => {
     const model = source([relu], { inputs: [["x", ["constructor", "__proto__"]]] });
     await expect(read(model)).rejects.toThrow(/its extent __proto__ is open/);
-    const { graph } = await read(model, { extents: Object.fromEntries([["__proto__", 3]]) });
+    const { graph } = await read(model, { freeDimensionOverrides: Object.fromEntries([["__proto__", 3]]) });
     expect(graph.inputs).toEqual([{ name: "x", shape: ["N", 3] }]);
   });
 
@@ -141,7 +144,7 @@ describe("shapes are known before anything runs", () => {
       { initializers: lists },
     );
     await expect(read(model)).rejects.toThrow(/its ends depends on the batch size; bind the batch size, or export/);
-    expect((await run(model, x, { extents: { N: 3 } })).shape).toEqual([3, 2, 6, 5]);
+    expect((await run(model, x, { freeDimensionOverrides: { N: 3 } })).shape).toEqual([3, 2, 6, 5]);
   });
 
   const batch: readonly NodeSource[] = [
@@ -195,6 +198,47 @@ describe("shapes are known before anything runs", () => {
     expect(y.dims).toEqual([16, 1, 6, 5]);
   });
 
+  /** Every range of a batch that ends somewhere, whose extent makes another shape's. */
+  const cut = (start: number, end: number, step: number): ModelSource =>
+    source(
+      [
+        { type: "Slice", inputs: ["x", "start", "end", "zero", "step"], output: "c" },
+        { type: "Shape", inputs: ["c"], output: "cs" },
+        { type: "Gather", inputs: ["cs", "zero"], output: "n", attributes: { axis: 0 } },
+        { type: "Concat", inputs: ["n", "minus"], output: "t", attributes: { axis: 0 } },
+        { type: "Reshape", inputs: ["x", "t"], output: "y" },
+      ],
+      { initializers: [...lists, ["start", [start]], ["end", [end]], ["step", [step]]] },
+    );
+  const toTheEnd = 2 ** 31 - 1;
+  test.each<[apart: boolean, start: number, end: number, step: number]>([
+    [true, 0, toTheEnd, 1],
+    [true, -1, -toTheEnd, -1],
+    [false, 0, 16, 1],
+    [false, 0, 1000, 1],
+    [false, 0, 2, 1],
+    [false, -16, toTheEnd, 1],
+    [false, 15, -toTheEnd, -1],
+    [false, 0, toTheEnd, 16],
+  ])(
+    "a part of a batch is as much as ONNX Runtime takes, or is refused (%s): %i to %i by %i",
+    async (open, ...range) => {
+      const bytes = encodeModel(cut(...range));
+      const file = new OnnxFile(bytes, "net.onnx");
+      const session = await InferenceSession.create(bytes, { executionProviders: ["cpu"], logSeverityLevel: 4 });
+      for (const images of [1, 4, 16, 24]) {
+        const batch = randomTensor([images, 2, 6, 5], uniform(images));
+        const { y } = await session.run({ x: new OnnxTensor("float32", batch.data, batch.shape) });
+        const { graph, weights } = await modelFor(file, new Map([["x", batch.shape]]));
+        expect(graph.inputs[0].shape[0]).toBe(open ? "N" : images);
+        expect(imageValues(graph, images) !== undefined).toBe(open);
+        const ours = await runReference(inferShapesForBatch(graph, images), weights, new Map([["x", batch]]));
+        expect(ours.get("y")).toEqual({ shape: y.dims, data: y.data });
+      }
+      await session.release();
+    },
+  );
+
   test.each<[string, readonly NodeSource[], number[]]>([
     ["a Reshape to it", [{ type: "Div", inputs: ["n", "two"], output: "m" }], []],
     [
@@ -234,14 +278,16 @@ describe("shapes are known before anything runs", () => {
   test("open extents other than the batch are bound by name, those without one by their place", async () => {
     const model = source([relu], { inputs: [["x", ["batch", 2, "height", ""]]] });
     await expect(read(model)).rejects.toThrow(/^input "x": its extent height is open; say what it is/);
-    const { graph } = await read(model, { extents: { height: 4, "x[3]": 5 } });
+    const { graph } = await read(model, { freeDimensionOverrides: { height: 4, "x[3]": 5 } });
     expect(graph.inputs).toEqual([{ name: "x", shape: ["N", 2, 4, 5] }]);
-    const bound = await read(model, { extents: { batch: 2, height: 4, "x[3]": 5 } });
+    const bound = await read(model, { freeDimensionOverrides: { batch: 2, height: 4, "x[3]": 5 } });
     expect(bound.graph.inputs).toEqual([{ name: "x", shape: [2, 2, 4, 5] }]);
-    await expect(read(model, { extents: { width: 4 } })).rejects.toThrow(
-      /^extent "width": net\.onnx has none of that name; give batch, height, x\[3\]$/,
+    await expect(read(model, { freeDimensionOverrides: { width: 4 } })).rejects.toThrow(
+      /^free dimension "width": net\.onnx has none of that name; give batch, height, x\[3\]$/,
     );
-    await expect(read(model, { extents: { height: 0 } })).rejects.toThrow(/^extent "height": it is 0/);
+    await expect(read(model, { freeDimensionOverrides: { height: 0 } })).rejects.toThrow(
+      /^free dimension "height": it is 0/,
+    );
   });
 });
 
@@ -584,6 +630,37 @@ describe("refused by name, with the node", () => {
     await expect(read(model)).rejects.toThrow(expect.objectContaining({ code: "model" }) as EngineError);
     await expect(read(model)).rejects.toThrow(/^net\.onnx: [^\n]*; [^\n]*$/);
   });
+});
+
+test("what is refused of a node says its name and the shapes that it takes, as far as they are known", async () => {
+  const concernOf = async (model: ModelSource, options?: OnnxOptions) => {
+    const error: unknown = await read(model, options).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(EngineError);
+    const { layer, shapes } = error as EngineError;
+    return { layer, shapes };
+  };
+  const conv: NodeSource = { type: "Conv", name: "c1", inputs: ["r", "w"], output: "y", attributes: { group: 3 } };
+  const flat: NodeSource = { type: "Reshape", inputs: ["x", "list"], output: "r" };
+  const model = source([flat, conv], {
+    initializers: [
+      ["w", randomTensor([4, 2, 3, 3], uniform(5))],
+      ["list", [-1, 2, 6, 1]],
+    ],
+  });
+  expect(await concernOf(model)).toEqual({ layer: "c1", shapes: { r: ["5·N", 2, 6, 1], w: [4, 2, 3, 3] } });
+  expect(await concernOf(model, { freeDimensionOverrides: { N: 3 } })).toEqual({
+    layer: "c1",
+    shapes: { r: [15, 2, 6, 1], w: [4, 2, 3, 3] },
+  });
+  const pool: NodeSource = {
+    type: "MaxPool",
+    name: "p",
+    inputs: ["x"],
+    output: "y",
+    attributes: { kernel_shape: [9] },
+  };
+  expect(await concernOf(source([pool]))).toEqual({ layer: "p", shapes: { x: ["N", 2, 6, 5] } });
+  expect(await concernOf(source([{ ...relu, inputs: ["z"] }]))).toEqual({ layer: "Relu y", shapes: {} });
 });
 
 describe("hostile files cost no more than a second", () => {

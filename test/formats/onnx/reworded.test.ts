@@ -41,7 +41,7 @@ async function run(bytes: Uint8Array, seed: number) {
     const file = new OnnxFile(bytes, "mutant.onnx");
     const open = file.inputs.flatMap(({ shape }) => shape.filter((extent) => typeof extent === "string"));
     const { graph, weights } = await file.model({
-      extents: Object.fromEntries(open.filter((name) => name !== file.batch).map((name) => [name, 4])),
+      freeDimensionOverrides: Object.fromEntries(open.filter((name) => name !== file.batch).map((name) => [name, 4])),
     });
     const shapes = bindInputs(graph, { N: 2 });
     const shaped = inferShapes(graph, shapes);
