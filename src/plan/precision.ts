@@ -4,6 +4,7 @@ import { EngineError } from "../errors.ts";
 import { elementCount, type Shape } from "../graph/tensor.ts";
 import type { PlanLimits } from "./limits.ts";
 
+/** All of them. */
 export const PRECISIONS = ["f32", "f16"] as const;
 /** What numbers are stored as on the device: float32 or float16. */
 export type Precision = (typeof PRECISIONS)[number];
