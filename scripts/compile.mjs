@@ -25,7 +25,7 @@ export async function compile(root) {
   if (status !== 0) throw new SetUpError("build: the sources do not compile; mend the errors above");
   const kernels = path.join(dist, "kernels.js");
   writeFileSync(kernels, fillTexts(readFileSync(kernels, "utf8"), root));
-  const command = path.join(dist, "cli", "main.js");
+  const command = path.join(dist, "cli", "googlenet.cjs");
   const text = readFileSync(command, "utf8");
   if (!text.startsWith("#!")) writeFileSync(command, `#!/usr/bin/env node\n${text}`);
   chmodSync(command, 0o755);
