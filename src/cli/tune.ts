@@ -75,15 +75,15 @@ async function printNetwork(
   { terminal }: Context,
 ): Promise<void> {
   const { batch, preferredMs, chosenMs } = network;
-  const layers = network.problems.map((key, index) => layerRow(verdict.problems[key], network.used[index]));
-  const { variants, chosen } = verdict.plans[network.plan];
+  const { problems, variants, chosen } = verdict.plans[network.plan];
+  const layers = network.problems.map((key, index) => layerRow(problems[key], network.used[index]));
   if (terminal.json) {
     for (const [index, layer] of layers.entries()) {
       await terminal.printJson({
         batch,
         precision,
         ...layer,
-        candidates: verdict.problems[network.problems[index]].candidates,
+        candidates: problems[network.problems[index]].candidates,
       });
     }
     const plans = variants.map((variant, index) => ({ ...variant, chosen: index === chosen }));

@@ -36,15 +36,16 @@ export interface TuningKey {
 }
 
 /** A verdict that fits, with the time at which each of its plans was kept, or why one does not. */
-export type KeptTuning =
-  | { readonly file: string; readonly verdict: Verdict; readonly dates: Readonly<Record<string, string>> }
-  | { readonly file: string; readonly ignored: string };
+export type KeptTuning = ({ readonly file: string } & Dated) | { readonly file: string; readonly ignored: string };
 
-/** By `planKey`, in ISO 8601. */
-type Dates = Readonly<Record<string, string>>;
+interface Dated {
+  readonly verdict: Verdict;
+  /** When each of its plans was kept, by `planKey`: ISO 8601. */
+  readonly dates: Readonly<Record<string, string>>;
+}
 
 /** Files of another shape have another number. */
-const schema = 2;
+const schema = 3;
 
 /** Verdicts of many batch sizes take some hundred kilobytes. */
 const mostBytes = 32_000_000;
@@ -89,7 +90,7 @@ export async function loadTuning(info: GPUAdapterInfo, folder = tuningFolder()):
 }
 
 /**
- * Keeps a verdict, beside what an earlier one that still fits says of other problems and plans. Gives the file.
+ * Keeps a verdict, beside what an earlier one that still fits says of other plans. Gives the file.
  *
  * @throws EngineError "write"
  */
@@ -101,10 +102,12 @@ export async function saveTuning(info: GPUAdapterInfo, verdict: Verdict, folder 
   const lock = await lockFor(file);
   try {
     const kept = await loadTuning(info, folder);
-    const earlier = kept && "verdict" in kept ? kept : { verdict: emptyVerdict, dates: {} };
+    const earlier: Dated = kept && "verdict" in kept ? kept : { verdict: emptyVerdict, dates: {} };
     const now = new Date().toISOString();
-    const dates = { ...earlier.dates, ...Object.fromEntries(Object.keys(verdict.plans).map((plan) => [plan, now])) };
-    const contents = { schema, key, dates, verdict: joinVerdicts(earlier.verdict, verdict) };
+    const joined = joinVerdicts(earlier.verdict, verdict);
+    const dateOf = (plan: string) => (Object.hasOwn(verdict.plans, plan) ? now : earlier.dates[plan]);
+    const dates = Object.fromEntries(Object.keys(joined.plans).map((plan) => [plan, dateOf(plan)]));
+    const contents = { schema, key, dates, verdict: joined };
     await writeFileAtomically(file, `${JSON.stringify(contents, null, 1)}\n`);
     return file;
   } finally {
@@ -161,7 +164,7 @@ async function readBounded(file: string): Promise<string | null> {
   }
 }
 
-function parse(text: string, wanted: TuningKey): { dates: Dates; verdict: Verdict } {
+function parse(text: string, wanted: TuningKey): Dated {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -178,7 +181,7 @@ function parse(text: string, wanted: TuningKey): { dates: Dates; verdict: Verdic
   const dateOf = (plan: string) => (Object(dates) as Record<string, unknown>)[plan];
   const isDate = (date: unknown) => typeof date === "string" && !Number.isNaN(Date.parse(date));
   if (!Object.keys(read.plans).every((plan) => isDate(dateOf(plan)))) throw stale("a plan of it has no date");
-  return { dates: dates as Dates, verdict: read };
+  return { dates: dates as Dated["dates"], verdict: read };
 }
 
 const DIFFERENCES: Readonly<Record<keyof TuningKey, string>> = {

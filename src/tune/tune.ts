@@ -109,7 +109,7 @@ export async function tune({ graph, weights }: Model, options: TuneOptions): Pro
   let done = 0;
   const progress = (next: string) => onProgress?.(done++, total, next);
 
-  const problems: Record<string, ProblemVerdict> = {};
+  const measured: Record<string, ProblemVerdict> = {};
   const plans: Record<string, PlanVerdict> = {};
   const networks: TunedNetwork[] = [];
   const parameters = new ParameterBuffers(device, weights);
@@ -119,19 +119,21 @@ export async function tune({ graph, weights }: Model, options: TuneOptions): Pro
       for (const [key, problem] of own) {
         signal?.throwIfAborted();
         progress(problem.fused.name);
-        problems[key] ??= await tuneProblem(gpu, problem, images);
+        measured[key] ??= await tuneProblem(gpu, problem, images);
       }
+      const problems = Object.fromEntries([...own.keys()].map((key) => [key, measured[key]]));
       const candidates = networkCandidates(shaped, gpu, plan, problems);
       total += candidates.length - usualPlans;
       const found = await tuneNetwork(gpu, shaped, candidates, parameters, () => progress(`batch ${batch}`));
       const { verdict, preferredMs, chosenMs, decisions } = found;
       // Layers that are faster by themselves need not make a faster network. What is wrong by default has to be replaced.
       if (!verdict.variants[verdict.chosen].tuned) {
-        for (const key of own.keys())
-          if (!preferredFailed(problems[key])) problems[key] = { ...problems[key], ranking: [] };
+        for (const [key, problem] of Object.entries(problems)) {
+          if (!preferredFailed(problem)) problems[key] = { ...problem, ranking: [] };
+        }
       }
       const key = planKey(shaped, plan.precision);
-      plans[key] = verdict;
+      plans[key] = { problems, ...verdict };
       const used = [...own.keys()].map((each) => decisions.find(({ problem }) => problem === each)?.algorithm ?? null);
       networks.push({ batch, plan: key, problems: [...own.keys()], used, preferredMs, chosenMs });
     }
@@ -139,7 +141,7 @@ export async function tune({ graph, weights }: Model, options: TuneOptions): Pro
     parameters.dispose();
   }
   onProgress?.(total, total, "");
-  const verdict = { problems, plans };
+  const verdict = { plans };
   return { choices: choicesOf(verdict), verdict, notes, networks };
 }
 

@@ -19,18 +19,18 @@ const plainInfo = {
 const info = infoOf();
 
 const verdict: Verdict = {
-  problems: {
-    one: {
-      ...{ layer: "conv1", preferred: "conv_direct", ranking: ["conv_direct_subgroup", "conv_direct"] },
-      candidates: [
-        { algorithm: "conv_direct", microseconds: 12.5, scratchBytes: 0 },
-        { algorithm: "conv_direct_subgroup", microseconds: 10, scratchBytes: 0 },
-        { algorithm: "conv_winograd4", microseconds: null, scratchBytes: 400, failure: "it is off" },
-      ],
-    },
-  },
   plans: {
     "net data 1": {
+      problems: {
+        one: {
+          ...{ layer: "conv1", preferred: "conv_direct", ranking: ["conv_direct_subgroup", "conv_direct"] },
+          candidates: [
+            { algorithm: "conv_direct", microseconds: 12.5, scratchBytes: 0 },
+            { algorithm: "conv_direct_subgroup", microseconds: 10, scratchBytes: 0 },
+            { algorithm: "conv_winograd4", microseconds: null, scratchBytes: 400, failure: "it is off" },
+          ],
+        },
+      },
       variants: [
         { tuned: false, steps: 3, peakBytes: 1000, microseconds: 40 },
         { tuned: true, merge: true, workspace: 2000, steps: 2, peakBytes: 3000, microseconds: 30 },
@@ -61,16 +61,27 @@ test("a verdict is found again, and another device's is not", async () => {
   expect(readdirSync(folder)).toEqual([path.basename(file)]);
 });
 
-test("what was known before of other problems and plans is kept", async () => {
+test("what was known before of other plans is kept as it was, whatever is found of the same problems", async () => {
   await saveTuning(info, verdict, folder);
+  const before = verdict.plans["net data 1"];
   const later: Verdict = {
-    problems: { two: verdict.problems["one"], one: { ...verdict.problems["one"], ranking: [] } },
-    plans: { "net data 8": verdict.plans["net data 1"] },
+    plans: { "net data 8": { ...before, problems: { one: { ...before.problems["one"], ranking: [] } }, chosen: 0 } },
   };
   await saveTuning(info, later, folder);
-  expect(await loadTuning(info, folder)).toMatchObject({
-    verdict: { problems: { ...verdict.problems, ...later.problems }, plans: { ...verdict.plans, ...later.plans } },
-  });
+  expect(await loadTuning(info, folder)).toMatchObject({ verdict: { plans: { ...verdict.plans, ...later.plans } } });
+});
+
+test("a plan with an algorithm that has failed its check since is kept no longer", async () => {
+  await saveTuning(info, verdict, folder);
+  const before = verdict.plans["net data 1"];
+  const [direct, subgroup, winograd] = before.problems["one"].candidates;
+  const failed = { ...subgroup, microseconds: null, failure: "it is off" };
+  const one = { ...before.problems["one"], ranking: ["conv_direct"], candidates: [direct, failed, winograd] };
+  const later: Verdict = { plans: { "net data 8": { ...before, problems: { one } } } };
+  await saveTuning(info, later, folder);
+  expect(await loadTuning(info, folder)).toMatchObject({ verdict: later });
+  const { dates } = JSON.parse(textOf()) as { dates: object };
+  expect(Object.keys(dates)).toEqual(["net data 8"]);
 });
 
 test("of verdicts that are kept at the same time none is lost, and each plan has its own date", async () => {
@@ -79,9 +90,7 @@ test("of verdicts that are kept at the same time none is lost, and each plan has
   const old = "2026-01-31T12:00:00.000Z";
   writeFileSync(fileOf(), before.replace(/("net data 1": )"[^"]*"/, `$1"${old}"`));
   const plans = Array.from({ length: 5 }, (_, index) => `net data ${index + 2}`);
-  await Promise.all(
-    plans.map((plan) => saveTuning(info, { problems: {}, plans: { [plan]: verdict.plans["net data 1"] } }, folder)),
-  );
+  await Promise.all(plans.map((plan) => saveTuning(info, { plans: { [plan]: verdict.plans["net data 1"] } }, folder)));
   const kept = await loadTuning(info, folder);
   if (!kept || !("dates" in kept)) return expect.unreachable();
   expect(Object.keys(kept.verdict.plans).sort()).toEqual(["net data 1", ...plans]);
@@ -106,8 +115,8 @@ test("another launch of any algorithm makes another key", () => {
 test("an older verdict that no longer fits is replaced", async () => {
   await saveTuning(infoOf({ description: "card: driver 1.0.0" }), verdict, folder);
   expect(await ignored()).toBe("it was made with another driver");
-  await saveTuning(info, { problems: {}, plans: {} }, folder);
-  expect(await loadTuning(info, folder)).toMatchObject({ verdict: { problems: {}, plans: {} } });
+  await saveTuning(info, { plans: {} }, folder);
+  expect(await loadTuning(info, folder)).toMatchObject({ verdict: { plans: {} } });
 });
 
 describe("a file that does not fit is ignored", () => {

@@ -39,7 +39,7 @@ describeGpu("tuning a small network", () => {
       const shaped = inferShapesForBatch(tiny, batch);
       for (const { problem, algorithm } of plannedProblems(shaped, gpu.limits)) {
         expect(problems).toContain(problemKey(problem));
-        const found = verdict.problems[problemKey(problem)];
+        const found = verdict.plans[plan].problems[problemKey(problem)];
         expect(found.preferred).toBe(algorithm.name);
         expect(found.candidates.map((each) => each.algorithm).sort()).toEqual(
           candidates(problem)
@@ -103,9 +103,9 @@ describeGpu("tuning a small network", () => {
     expect(verdict.plans[plan].variants.length).toBeGreaterThan(0);
     expect(verdict.plans[plan].variants.every(({ tuned }) => tuned)).toBe(true);
     const key = problemKey(pool.problem);
-    expect(verdict.problems[key].ranking).toContain("pool_max");
-    expect(verdict.problems[key].ranking).not.toContain("pool_max_rows");
-    expect(used[problems.indexOf(key)]).toBe(verdict.problems[key].ranking[0]);
+    expect(verdict.plans[plan].problems[key].ranking).toContain("pool_max");
+    expect(verdict.plans[plan].problems[key].ranking).not.toContain("pool_max_rows");
+    expect(used[problems.indexOf(key)]).toBe(verdict.plans[plan].problems[key].ranking[0]);
     expect(notes).toContainEqual(expect.stringMatching(/^the default plan is left out: pool.*: pool_max_rows failed/));
   });
 
