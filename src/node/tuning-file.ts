@@ -107,7 +107,7 @@ export async function saveTuning(info: GPUAdapterInfo, verdict: Verdict, folder 
     const joined = joinVerdicts(earlier.verdict, verdict);
     const dateOf = (plan: string) => (Object.hasOwn(verdict.plans, plan) ? now : earlier.dates[plan]);
     const dates = Object.fromEntries(Object.keys(joined.plans).map((plan) => [plan, dateOf(plan)]));
-    const contents = { schema, key, dates, verdict: joined };
+    const contents = { schema, digest: digestOf(key, dates, joined), key, dates, verdict: joined };
     await writeFileAtomically(file, `${JSON.stringify(contents, null, 1)}\n`);
     return file;
   } finally {
@@ -171,12 +171,14 @@ function parse(text: string, wanted: TuningKey): Dated {
   } catch {
     throw stale("it is not JSON, or a part of it is missing");
   }
-  const { schema: found, key, dates, verdict } = Object(value) as Record<string, unknown>;
+  const { schema: found, digest, key, dates, verdict } = Object(value) as Record<string, unknown>;
   if (found !== schema) throw stale("it is no verdict, or another version's");
   const differing = Object.entries(wanted).find(
     ([name, part]) => JSON.stringify((Object(key) as Record<string, unknown>)[name]) !== JSON.stringify(part),
   );
   if (differing) throw stale(`it was made with ${DIFFERENCES[differing[0] as keyof TuningKey]}`);
+  // What fits may still be damaged: numbers with another digit, say.
+  if (digest !== digestOf(key, dates, verdict)) throw stale("it was changed since it was written");
   const read = readVerdict(verdict);
   const dateOf = (plan: string) => (Object(dates) as Record<string, unknown>)[plan];
   const isDate = (date: unknown) => typeof date === "string" && !Number.isNaN(Date.parse(date));
@@ -197,6 +199,11 @@ const DIFFERENCES: Readonly<Record<keyof TuningKey, string>> = {
 
 function stale(problem: string): EngineError {
   return new EngineError("check", "verdict", problem, "tune again");
+}
+
+/** Of what a file holds, however its text is laid out. */
+function digestOf(...contents: readonly unknown[]): string {
+  return sha256(JSON.stringify(contents));
 }
 
 /** Of this process' kernels, which stay as they are. */

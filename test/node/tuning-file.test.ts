@@ -1,6 +1,7 @@
 /** Verdicts on disk: kept, found again, and never trusted where anything does not fit. */
 
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import path from "node:path";
@@ -48,6 +49,15 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const fileOf = () => path.join(folder, readdirSync(folder)[0]);
 const textOf = () => readFileSync(fileOf(), "utf8");
+const digestOf = ({ key, dates, verdict: held }: Record<string, unknown>) =>
+  createHash("sha256")
+    .update(JSON.stringify([key, dates, held]))
+    .digest("hex");
+/** Writes a text as the file that a tuner wrote it in. */
+const writeSealed = (text: string) => {
+  const contents = JSON.parse(text) as Record<string, unknown>;
+  writeFileSync(fileOf(), JSON.stringify({ ...contents, digest: digestOf(contents) }));
+};
 const ignored = async (other = info) => {
   const kept = await loadTuning(other, folder);
   return kept && "ignored" in kept ? kept.ignored : kept;
@@ -86,9 +96,8 @@ test("a plan with an algorithm that has failed its check since is kept no longer
 
 test("of verdicts that are kept at the same time none is lost, and each plan has its own date", async () => {
   await saveTuning(info, verdict, folder);
-  const before = readFileSync(fileOf(), "utf8");
   const old = "2026-01-31T12:00:00.000Z";
-  writeFileSync(fileOf(), before.replace(/("net data 1": )"[^"]*"/, `$1"${old}"`));
+  writeSealed(textOf().replace(/("net data 1": )"[^"]*"/, `$1"${old}"`));
   const plans = Array.from({ length: 5 }, (_, index) => `net data ${index + 2}`);
   await Promise.all(plans.map((plan) => saveTuning(info, { plans: { [plan]: verdict.plans["net data 1"] } }, folder)));
   const kept = await loadTuning(info, folder);
@@ -150,6 +159,7 @@ describe("a file that does not fit is ignored", () => {
     ["without a verdict", (contents) => delete contents["verdict"], "a verdict can't be missing"],
   ])("%s", async (_, edit, why) => {
     change(edit);
+    writeSealed(textOf());
     expect(await ignored()).toBe(why);
   });
 
@@ -163,11 +173,25 @@ describe("a file that does not fit is ignored", () => {
     ["a failed candidate that is to be used", '"conv_direct"\n', '"conv_winograd4"\n', /a ranking can't be/],
     ["a list for an object", '"plans": {', '"plans": [], "other": {', /plan|other/],
   ];
-  test.each(nonsense)("that was edited to have %s", async (_, find, replace, why) => {
+  test.each(nonsense)("that was made to have %s, whoever wrote it", async (_, find, replace, why) => {
+    const text = textOf();
+    expect(text).toContain(find);
+    writeSealed(text.replace(find, replace));
+    expect(await ignored()).toMatch(why);
+  });
+
+  test.each([
+    ["more scratch memory than any device has", '"workspace": 2000', `"workspace": ${2 ** 52}`],
+    ["another time", "12.5", "12.6"],
+    ["another algorithm first", '"conv_direct_subgroup",\n', '"conv_direct",\n'],
+    ["another plan", '"chosen": 1', '"chosen": 0'],
+    ["another date", '"net data 1": "2', '"net data 1": "1'],
+    ["no digest", '"digest"', '"digested"'],
+  ])("that was edited to have %s, which the tuner might have written", async (_, find, replace) => {
     const text = textOf();
     expect(text).toContain(find);
     writeFileSync(fileOf(), text.replace(find, replace));
-    expect(await ignored()).toMatch(why);
+    expect(await ignored()).toBe("it was changed since it was written");
   });
 
   test("wherever it was cut off, and whatever single character was changed", async () => {
@@ -180,12 +204,11 @@ describe("a file that does not fit is ignored", () => {
     }
     for (let turn = 0; turn < 100; turn++) {
       const at = Math.floor(next() * text.length);
-      writeFileSync(
-        fileOf(),
-        text.slice(0, at) + String.fromCharCode(32 + Math.floor(next() * 95)) + text.slice(at + 1),
-      );
-      // A digit may still be a digit; nothing is thrown in any case.
-      await loadTuning(info, folder);
+      const changed = text.slice(0, at) + String.fromCharCode(32 + Math.floor(next() * 95)) + text.slice(at + 1);
+      writeFileSync(fileOf(), changed);
+      const kept = await loadTuning(info, folder);
+      // What was no more than a space between two values may have become another.
+      if (kept && "verdict" in kept) expect(kept.verdict, `GOOGLENET_TEST_SEED=${seed}`).toEqual(verdict);
     }
   });
 
