@@ -11,6 +11,8 @@ export interface TuningGpu {
   readonly pipelines: PipelineCache;
   readonly limits: PlanLimits;
   readonly timing: TimingOptions;
+  /** Of the random inputs and weights that candidates are checked with, a whole number from 1. */
+  readonly seed: number;
   /** Takes what people should know: a candidate that failed, say. */
   note(text: string): void;
 }

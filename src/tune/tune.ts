@@ -31,6 +31,11 @@ export interface TuneOptions extends Omit<PlanOptions, "fuse" | "merge" | "works
   readonly batches?: readonly number[];
   /** Turns that each candidate gets beside the others: 5 unless given. */
   readonly rounds?: number;
+  /**
+   * Of the random inputs and weights that candidates are checked with, a whole number from 1: another each time unless
+   * given. A candidate's failure names it.
+   */
+  readonly seed?: number;
   /** Told how many of how many problems and plans are done, and which is next. */
   readonly onProgress?: (done: number, total: number, next: string) => void;
   /** Gives it up: `tune` rejects with the signal's reason. */
@@ -82,6 +87,7 @@ const turns = { stamped: 5e6, clocked: 3e7 };
 export async function tune({ graph, weights }: Model, options: TuneOptions): Promise<Tuning> {
   checkTuneOptions(options);
   const { device, kernels, limits = limitsOf(device), batches = [1], rounds = usualRounds } = options;
+  const { seed = 1 + Math.floor(Math.random() * 2 ** 30) } = options;
   const { onProgress, signal, ...rest } = options;
   const plan = planOptions(rest);
   const notes: string[] = [];
@@ -95,6 +101,7 @@ export async function tune({ graph, weights }: Model, options: TuneOptions): Pro
       hopeless: 4,
       signal,
     },
+    seed,
     note: (text) => notes.push(text),
   };
   const single = inferShapesForBatch(graph, 1);
@@ -151,7 +158,13 @@ function preferredFailed({ preferred, candidates }: ProblemVerdict): boolean {
 
 /** @throws EngineError "usage" */
 function checkTuneOptions(options: TuneOptions): void {
-  checkOptions(options, { onProgress: "callback", rounds: "count", signal: "signal", tolerance: "fraction" });
+  checkOptions(options, {
+    onProgress: "callback",
+    rounds: "count",
+    seed: "count",
+    signal: "signal",
+    tolerance: "fraction",
+  });
   checkDevice(options.device, "give a GPUDevice");
   checkKernels(options.kernels);
   checkLimits(options.limits);
@@ -164,7 +177,7 @@ function checkTuneOptions(options: TuneOptions): void {
 
 /** What of the options is about planning. */
 function planOptions(options: Omit<TuneOptions, "onProgress" | "signal">): PlanOptions {
-  const own: readonly (keyof TuneOptions)[] = ["device", "kernels", "limits", "batches", "rounds"];
+  const own: readonly (keyof TuneOptions)[] = ["device", "kernels", "limits", "batches", "rounds", "seed"];
   return Object.fromEntries(Object.entries(options).filter(([name]) => !own.includes(name as keyof TuneOptions)));
 }
 
