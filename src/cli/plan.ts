@@ -22,10 +22,7 @@ import { loadChosen, STAND_IN } from "./weights-choice.ts";
 /** The steps of the plan that `classify` and `bench` run for this batch on this device. */
 export async function plan(options: NetworkOptions, context: Context): Promise<number> {
   const { terminal } = context;
-  const { backend, heads, precision, batch = 1 } = options;
-  if (backend === "cpu") {
-    throw new EngineError("usage", "--backend cpu", "the CPU reference runs without a plan", "leave it out");
-  }
+  const { heads, precision, batch = 1 } = options;
   const graph = googLeNet({ heads });
   const single = inferShapesForBatch(graph, 1);
   await checkWeights(options, single.parameters, context);
