@@ -6,6 +6,7 @@ import { inferShapesForBatch } from "../graph/graph.ts";
 import { openAdapter } from "../node/dawn.ts";
 import { findWeights } from "../node/weights-manifest.ts";
 import { defaultLimits, type PlanLimits } from "../plan/limits.ts";
+import { partsOf } from "../plan/batches.ts";
 import { planKey } from "../plan/choices.ts";
 import { conversionBytes } from "../plan/convert.ts";
 import { type Plan, type Step, weightBytes } from "../plan/plan.ts";
@@ -16,7 +17,7 @@ import { formatBytes, formatTable, longName } from "./format.ts";
 import type { NetworkOptions } from "./options.ts";
 import { Choice } from "./plan-choice.ts";
 import { exitStatus } from "./report.ts";
-import { choicesOption, findTuned, partsOf, sayTuned } from "./tuning.ts";
+import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 import { loadChosen, STAND_IN } from "./weights-choice.ts";
 
 /** The steps of the plan that `classify` and `bench` run for this batch on this device. */
@@ -30,7 +31,7 @@ export async function plan(options: NetworkOptions, context: Context): Promise<n
   terminal.note(`planned for the limits of ${source}`);
   const tuned = info && (await findTuned(info, options.tuning, terminal));
   // As a session does with a batch that the device can't hold.
-  const parts = partsOf(graph, batch, limits, { precision, ...choicesOption(tuned) });
+  const parts = partsOf(single, limits, batch, { precision, ...choicesOption(tuned) });
   if (parts.length > 1) {
     terminal.note(`a batch of ${batch} is run as ${parts.length} of up to ${parts[0]}, which is the plan below`);
   }

@@ -9,7 +9,7 @@ import type { Model } from "../graph/model.ts";
 import { type Choices, planKey, problemKey } from "../plan/choices.ts";
 import { imageValues } from "../plan/images.ts";
 import type { PlanLimits } from "../plan/limits.ts";
-import { largestBatch, splitBatch } from "../plan/batches.ts";
+import { partsOf } from "../plan/batches.ts";
 import { plannedProblems, type PlanOptions } from "../plan/planner.ts";
 import { limitsOf } from "../webgpu/device.ts";
 import type { KernelSource } from "../webgpu/kernel_source.ts";
@@ -105,7 +105,7 @@ export async function tune({ graph, weights }: Model, options: TuneOptions): Pro
     note: (text) => notes.push(text),
   };
   const single = inferShapesForBatch(graph, 1);
-  const sizes = [...new Set(batches.flatMap((batch) => partsOf(single, gpu, batch, plan)))];
+  const sizes = [...new Set(batches.flatMap((batch) => partsOf(single, limits, batch, plan)))];
   const work = sizes.map((batch) => {
     const shaped = inferShapesForBatch(graph, batch);
     return { batch, shaped, problems: distinctProblems(shaped, limits, plan) };
@@ -179,12 +179,6 @@ function checkTuneOptions(options: TuneOptions): void {
 function planOptions(options: Omit<TuneOptions, "onProgress" | "signal">): PlanOptions {
   const own: readonly (keyof TuneOptions)[] = ["device", "kernels", "limits", "batches", "rounds", "seed"];
   return Object.fromEntries(Object.entries(options).filter(([name]) => !own.includes(name as keyof TuneOptions)));
-}
-
-/** The sizes in which a session would run a batch. */
-function partsOf(single: ShapedGraph, { limits }: TuningGpu, batch: number, options: PlanOptions): number[] {
-  const most = largestBatch(single, limits, batch, options);
-  return most === 0 ? [batch] : splitBatch(batch, most);
 }
 
 /** Every problem that a plan of the graph may have, convolutions merged or not, each once. */
