@@ -119,15 +119,10 @@ export async function saveTuning(info: GPUAdapterInfo, verdict: Verdict, folder 
 async function lockFor(file: string): Promise<FileLock> {
   const end = performance.now() + patience;
   for (;;) {
-    try {
-      return await FileLock.take(file, () => undefined);
-    } catch (error) {
-      if (!(error instanceof EngineError) || error.code !== "evaluation") throw error;
-      if (performance.now() > end) {
-        throw new EngineError("write", error.subject, error.problem, error.remedy, { cause: error });
-      }
-      await sleep(50);
-    }
+    const taken = await FileLock.tryTake(file, () => undefined);
+    if (taken instanceof FileLock) return taken;
+    if (performance.now() > end) throw new EngineError("write", file, taken.problem, taken.remedy);
+    await sleep(50);
   }
 }
 

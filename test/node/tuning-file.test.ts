@@ -5,7 +5,9 @@ import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { FileLock } from "../../src/node/file-lock.ts";
 import { loadTuning, saveTuning, tuningFolder } from "../../src/node/tuning-file.ts";
 import { algorithms } from "../../src/plan/registry.ts";
 import { describeSamples } from "../../src/plan/sample.ts";
@@ -106,6 +108,21 @@ test("of verdicts that are kept at the same time none is lost, and each plan has
   expect(kept.dates["net data 1"]).toBe(old);
   for (const plan of plans) expect(kept.dates[plan]).not.toBe(old);
   expect(readdirSync(folder)).toHaveLength(1);
+});
+
+test("a verdict waits for whoever holds the file", async () => {
+  const file = await saveTuning(info, verdict, folder);
+  const lock = await FileLock.take(file, expect.unreachable);
+  let saved = false;
+  const saving = saveTuning(info, { plans: { "net data 8": verdict.plans["net data 1"] } }, folder).then(() => {
+    saved = true;
+  });
+  await sleep(200);
+  expect(saved).toBe(false);
+  await lock.release();
+  await saving;
+  const kept = await loadTuning(info, folder);
+  expect(kept && "verdict" in kept && Object.keys(kept.verdict.plans)).toEqual(["net data 1", "net data 8"]);
 });
 
 test("another launch of any algorithm makes another key", () => {
