@@ -9,7 +9,6 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError } from "../errors.ts";
 import { algorithms, kernels } from "../plan/registry.ts";
-import { describeSamples } from "../plan/sample.ts";
 import { emptyVerdict, joinVerdicts, readVerdict, type Verdict } from "../tune/verdict.ts";
 import { writeFileAtomically } from "./atomic-write.ts";
 import { cacheFolder, type Environment } from "./cache-folder.ts";
@@ -17,6 +16,7 @@ import { FileLock } from "./file-lock.ts";
 import { kernelsOnDisk } from "./kernels.ts";
 import { makeFolder } from "./make-folder.ts";
 import { dependencyVersion, googlenetVersion } from "./package.ts";
+import { samplesDigest } from "./samples-digest.ts";
 import { describeSystemError, systemErrorCode } from "./system-errors.ts";
 
 /** What a verdict holds for: another device, driver or set of kernels may be another matter. */
@@ -213,7 +213,7 @@ async function hashKernels(): Promise<string> {
   const list = algorithms.map(({ name, op, kernels: own, fuses, tolerance }) => {
     return { name, op, kernels: own.map((kernel) => kernel.name), fuses, tolerance };
   });
-  return sha256(JSON.stringify([texts, descriptors, list, describeSamples()]));
+  return sha256(JSON.stringify([texts, descriptors, list, samplesDigest()]));
 }
 
 function sha256(text: string): string {
