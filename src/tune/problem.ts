@@ -115,10 +115,10 @@ async function timeCandidates(
     return new Map();
   }
   try {
-    const contestants = plan.decisions.map((part) => ({
+    const timed = plan.decisions.map((part) => ({
       measure: (repetitions: number) => program.measure(repetitions, part),
     }));
-    const medians = await timeInTurns(contestants, gpu.timing);
+    const medians = await timeInTurns(timed, gpu.timing);
     return new Map(
       algorithms.flatMap((algorithm, index) => {
         const nanoseconds = medians[index];
