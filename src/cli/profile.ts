@@ -1,6 +1,5 @@
 /** `profile`: where the GPU's time goes, step by step, and how much of the device's roofline that is. */
 
-import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
 import { inferShapesForBatch } from "../graph/graph.ts";
 import { requireWritable, writeFileAtomically } from "../node/atomic-write.ts";
@@ -32,9 +31,6 @@ export interface ProfileOptions extends NetworkOptions {
 export async function profile(options: ProfileOptions, context: Context): Promise<number> {
   const { terminal, signal } = context;
   const { heads, precision, batch = 1, runs, adapter } = options;
-  if (options.backend === "cpu") {
-    throw new EngineError("usage", "--backend cpu", "only a GPU has timestamps", "leave it out, or see `bench`");
-  }
   if (options.html !== undefined) await requireWritable(options.html);
   const graph = googLeNet({ heads });
   const parameters = inferShapesForBatch(graph, 1).parameters;
