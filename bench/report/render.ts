@@ -4,7 +4,7 @@ import { ENGINES } from "../../src/bench/engines.ts";
 import type { OwnFigures } from "../../src/bench/own-figures.ts";
 import type { BenchRecord } from "../../src/bench/record.ts";
 import type { MeasuredCase } from "../../src/bench/tournament.ts";
-import { imagesPerSecond, type Standing, standingIn, type Target, targets } from "./targets.ts";
+import { imagesPerSecond, isBound, type Standing, standingIn, type Target, targets } from "./targets.ts";
 
 export interface NamedRecord {
   /** The file's name in bench/results/. */
@@ -28,7 +28,9 @@ function renderTargets(records: readonly NamedRecord[]): string {
   const rows = standings.map((each) => [
     each.target.title,
     goal(each.target),
-    each.value === null ? "not measured" : `${shown(each.target, each.value)}${verdictOn(each)}`,
+    each.value === null
+      ? "not measured"
+      : `${each.bound ? "at most " : ""}${shown(each.target, each.value)}${verdictOn(each)}`,
     each.against ? engineName(each.against) : "",
     each.own?.adapter ?? "",
     each.absence ?? (each.reached ? "" : boundOf(each)),
@@ -38,7 +40,8 @@ function renderTargets(records: readonly NamedRecord[]): string {
   );
 }
 
-function verdictOn({ reached, partial }: Standing): string {
+function verdictOn({ reached, partial, bound }: Standing): string {
+  if (bound && !reached) return " (unknown whether less)";
   if (partial) return reached ? " (partly measured)" : " (missed, partly measured)";
   return reached ? "" : " (missed)";
 }
@@ -58,15 +61,12 @@ function shown({ measure }: Target, value: number): string {
 function boundOf({ target, own }: Standing): string {
   const figures = own?.own;
   if (!own || !figures) return "";
-  const { steps, encodeMs, encodeUnsafeMs, peakBytes, defaultPeakBytes, gpu } = figures;
+  const { peakBytes, defaultPeakBytes, gpu } = figures;
   switch (target.measure) {
     case "memory":
       return peakBytes > defaultPeakBytes ? `the tuned plan's; ${megabytes(defaultPeakBytes)} as by default` : "";
     case "encode":
-      return (
-        `${steps} dispatches, ${((1000 * encodeMs) / steps).toPrecision(2)} µs each with Dawn's validation, ` +
-        `${((1000 * encodeUnsafeMs) / steps).toPrecision(2)} µs without`
-      );
+      return encodeText(figures);
     case "cold":
       return `a warm run takes ${milliseconds(own.medianMs)} of the ${milliseconds(own.coldMs)}`;
     case "time":
@@ -75,6 +75,16 @@ function boundOf({ target, own }: Standing): string {
     default:
       return target satisfies never;
   }
+}
+
+function encodeText({ steps, encodeMs, encodeStreamedMs, encodeUnsafeMs, ...figures }: OwnFigures): string {
+  const each = (time: number) => `${((1000 * time) / steps).toPrecision(2)} µs`;
+  const parts = [`${steps} dispatches, ${each(encodeMs)} each with Dawn's validation, ${each(encodeUnsafeMs)} without`];
+  // Older records have none.
+  if ((encodeStreamedMs as number | undefined) !== undefined)
+    parts.push(`${each(encodeStreamedMs)} in a stream of runs`);
+  if (isBound(figures)) parts.push("nothing told the thread's own time there");
+  return parts.join("; ");
 }
 
 /** What a layer is charged with is direct convolution in float32. */
@@ -114,11 +124,16 @@ function renderRecord({ name, record }: NamedRecord): string {
   return parts.join("\n\n");
 }
 
-function ownText({ tuned, steps, peakBytes, encodeMs, encodeUnsafeMs, gpu }: OwnFigures): string {
+function ownText({ tuned, steps, peakBytes, encodeMs, encodeStreamedMs, encodeUnsafeMs, gpu, ...figures }: OwnFigures) {
+  const streamed = encodeStreamedMs as number | undefined;
+  const others = [
+    ...(streamed === undefined ? [] : [`${milliseconds(streamed)} in a stream of runs`]),
+    `${milliseconds(encodeUnsafeMs)} without validation`,
+  ];
   const parts = [
     `${steps} dispatches${tuned ? ", as tuned" : ""}`,
     `${megabytes(peakBytes)} of activations`,
-    `${milliseconds(encodeMs)} of the main thread to encode and submit (${milliseconds(encodeUnsafeMs)} without validation)`,
+    `${isBound(figures) ? "at most " : ""}${milliseconds(encodeMs)} of the main thread to encode and submit (${others.join("; ")})`,
   ];
   if (gpu) parts.push(rooflineText(gpu));
   return parts.join("; ");

@@ -121,6 +121,7 @@ describe("the report", () => {
   test("says what bounds this engine where it misses a target", () => {
     const figures: OwnFigures = {
       ...{ tuned: true, steps: 100, peakBytes: 10.4e6, defaultPeakBytes: 4.82e6, encodeMs: 0.5, encodeUnsafeMs: 0.4 },
+      ...{ encodeStreamedMs: 0.3, encodeClock: "schedstat" },
       gpu: { gpuMs: 90, leastMs: 40, ceilings: { gflops: 80, gbps: 20 } },
     };
     const slow = record([{ ...own, own: figures }, measured("tfjs-webgpu", 400)]);
@@ -131,7 +132,15 @@ describe("the report", () => {
     expect(report).toContain("| at most 4.90 MB | 10.4 MB (missed) |");
     expect(report).toContain("the tuned plan's; 4.82 MB as by default |");
     expect(report).toContain("| 0.500 ms (missed) |");
-    expect(report).toContain("100 dispatches, 5.0 µs each with Dawn's validation, 4.0 µs without |");
+    expect(report).toContain("100 dispatches, 5.0 µs each with Dawn's validation, 4.0 µs without; 3.0 µs in a stream of runs");
+    // A bound that is too high says nothing, and records that don't say what told the time have no more than that.
+    for (const clock of ["bound", undefined]) {
+      const bounded = { ...figures, encodeClock: clock } as OwnFigures;
+      const text = renderReport([{ name, record: record([{ ...own, own: bounded }]) }]);
+      expect(text).toContain("| at most 0.500 ms (unknown whether less) |");
+      expect(text).toContain("; nothing told the thread's own time there");
+      expect(text).toContain("at most 0.500 ms of the main thread");
+    }
     const right = record([{ ...own, own: { ...figures, encodeMs: 0.2, peakBytes: 4.82e6 } }]);
     expect(
       standingIn(
