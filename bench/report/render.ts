@@ -2,19 +2,14 @@
 
 import { ENGINES } from "../../src/bench/engines.ts";
 import type { OwnFigures } from "../../src/bench/own-figures.ts";
-import type { BenchRecord } from "../../src/bench/record.ts";
 import type { MeasuredCase } from "../../src/bench/tournament.ts";
+import { type NamedRecord, newestRecords, precisionOf } from "./records.ts";
 import { imagesPerSecond, isBound, type Standing, standingIn, type Target, targets } from "./targets.ts";
 
-export interface NamedRecord {
-  /** The file's name in bench/results/. */
-  readonly name: string;
-  readonly record: BenchRecord;
-}
-
+/** @param records all of them, the newest last */
 export function renderReport(records: readonly NamedRecord[]): string {
-  const sections = records.map(renderRecord);
-  return [renderTargets(records), ...sections, renderUnmeasured(records)].join("\n\n") + "\n";
+  const newest = newestRecords(records);
+  return [renderTargets(records), ...newest.map(renderRecord), renderUnmeasured(newest)].join("\n\n") + "\n";
 }
 
 /** Every target, with what the newest record that speaks of it says. */
@@ -105,7 +100,7 @@ function renderRecord({ name, record }: NamedRecord): string {
     .map(([what, number]) => `${what} ${number}`)
     .join(", ");
   const parts = [
-    `## ${adapter ?? "Several adapters"}, ${cases[0]?.precision === "f16" ? "float16, " : ""}${date.slice(0, 10)}`,
+    `## ${adapter ?? "Several adapters"}, ${precisionOf(record) === "f16" ? "float16, " : ""}${date.slice(0, 10)}`,
     `![Median time an image](results/${name.replace(/json$/, "svg")})`,
     [
       `- adapter and driver: ${adapter ?? "several"}`,

@@ -64,6 +64,7 @@ export async function benchPeers(network: Network, options: PeersOptions, contex
   const environment = {
     adapter,
     ...describeEnvironment(),
+    precision,
     weights: network.weightsName,
     validation: !options.unsafe,
     missing,

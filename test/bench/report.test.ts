@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { barChart } from "../../bench/report/chart.ts";
+import { newestRecords } from "../../bench/report/records.ts";
 import { renderReport } from "../../bench/report/render.ts";
 import { standing, standingIn, targets } from "../../bench/report/targets.ts";
 import { parseEngines } from "../../src/bench/engines.ts";
@@ -91,6 +92,42 @@ describe("a target", () => {
   });
 });
 
+describe("of several records", () => {
+  const named = (date: string, cases: readonly MeasuredCase[], changes: Partial<BenchEnvironment> = {}) => ({
+    name: `${date}.json`,
+    record: record(cases, { date: `${date}T00:00:00.000Z`, ...changes }),
+  });
+  const peer = measured("onnxruntime-webgpu", 600);
+  const shown = (records: Parameters<typeof newestRecords>[0]) => newestRecords(records).map(({ name }) => name);
+
+  test("the newest of each device and precision are shown", () => {
+    const records = [
+      named("2026-01-01", [own, peer]),
+      named("2026-01-02", [own], { adapter: "NVIDIA H100" }),
+      named("2026-01-03", [own, peer]),
+      named("2026-01-04", [{ ...own, precision: "f16" }]),
+    ];
+    expect(shown(records).sort()).toEqual(["2026-01-02.json", "2026-01-03.json", "2026-01-04.json"]);
+  });
+
+  test("float32 beside a float16 that failed is none of the float32 records", () => {
+    const beside = measured("googlenet-wgsl", 50, { mode: "float32" });
+    const records = [
+      named("2026-01-01", [own, peer], { precision: "f32" }),
+      named("2026-01-02", [beside], { precision: "f16" }),
+    ];
+    expect(shown(records)).toEqual(["2026-01-01.json", "2026-01-02.json"]);
+    expect(renderReport(records)).toContain("## llvmpipe: Mesa 25, float16, 2026-01-02");
+  });
+
+  test("targets go back to an older record where the newest says nothing of them", () => {
+    const eight = [measured("googlenet-wgsl", 400, { batch: 8 }), measured("tfjs-webgpu", 2400, { batch: 8 })];
+    const text = renderReport([named("2026-01-01", [own, peer, ...eight]), named("2026-01-02", [own, peer])]);
+    expect(text).toContain(`| ${batch8.title} | 5× faster | 6.00× |`);
+    expect(text).not.toContain("(results/2026-01-01.json)");
+  });
+});
+
 describe("the report", () => {
   const name = "2026-01-31T12-34-56Z-llvmpipe-mesa-25.json";
   const missing = [{ engine: "pytorch-cuda", reason: "python3 has no PyTorch", install: null }] as const;
@@ -132,7 +169,9 @@ describe("the report", () => {
     expect(report).toContain("| at most 4.90 MB | 10.4 MB (missed) |");
     expect(report).toContain("the tuned plan's; 4.82 MB as by default |");
     expect(report).toContain("| 0.500 ms (missed) |");
-    expect(report).toContain("100 dispatches, 5.0 µs each with Dawn's validation, 4.0 µs without; 3.0 µs in a stream of runs");
+    expect(report).toContain(
+      "100 dispatches, 5.0 µs each with Dawn's validation, 4.0 µs without; 3.0 µs in a stream of runs",
+    );
     // A bound that is too high says nothing, and records that don't say what told the time have no more than that.
     for (const clock of ["bound", undefined]) {
       const bounded = { ...figures, encodeClock: clock } as OwnFigures;
