@@ -1,7 +1,8 @@
-/** The sources as JavaScript with types in dist/, the kernels written in, and the command made executable. */
+/** The sources as JavaScript with types in dist/, the kernels and the commit written in, and the command made executable. */
 import { spawn } from "node:child_process";
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { fillTexts } from "./kernel-texts.mjs";
 import { SetUpError } from "./setup/say.mjs";
 
@@ -25,6 +26,9 @@ export async function compile(root) {
   if (status !== 0) throw new SetUpError("build: the sources do not compile; mend the errors above");
   const kernels = path.join(dist, "kernels.js");
   writeFileSync(kernels, fillTexts(readFileSync(kernels, "utf8"), root));
+  /** @type {typeof import("../src/node/commit.ts")} */
+  const { writeCommit } = await import(pathToFileURL(path.join(dist, "node", "commit.js")).href);
+  writeCommit(root);
   const command = path.join(dist, "cli", "main.js");
   const text = readFileSync(command, "utf8");
   if (!text.startsWith("#!")) writeFileSync(command, `#!/usr/bin/env node\n${text}`);
