@@ -128,10 +128,11 @@ export async function bench(options: BenchOptions, context: Context): Promise<nu
 }
 
 /** @throws EngineError "usage" for options that make no sense together */
-function checkConflicts({ peers, backend, heads, rounds, save }: BenchOptions): void {
+function checkConflicts({ peers, backend, heads, unsafe, rounds, save }: BenchOptions): void {
   const refuse = (option: string, problem: string, remedy: string) => {
     throw new EngineError("usage", option, problem, remedy);
   };
+  if (unsafe && backend === "cpu") refuse("--unsafe", "it conflicts with --backend cpu", "give one of them");
   if (peers) {
     if (backend === "cpu") refuse("--backend cpu", "peers are measured on a GPU", "leave one of them out");
     if (heads !== "main") refuse(`--heads ${heads}`, "peers run the main classifier", "leave one of them out");
