@@ -3,6 +3,7 @@
 import { ENGINES } from "../../src/bench/engines.ts";
 import type { OwnFigures } from "../../src/bench/own-figures.ts";
 import type { MeasuredCase } from "../../src/bench/tournament.ts";
+import { isSeedSource } from "../../src/weights/seed.ts";
 import { type NamedRecord, newestRecords, precisionOf } from "./records.ts";
 import { imagesPerSecond, isBound, type Standing, standingIn, type Target, targets } from "./targets.ts";
 
@@ -28,11 +29,17 @@ function renderTargets(records: readonly NamedRecord[]): string {
       : `${each.bound ? "at most " : ""}${shown(each.target, each.value)}${verdictOn(each)}`,
     each.against ? engineName(each.against) : "",
     each.own?.adapter ?? "",
-    each.absence ?? (each.reached ? "" : boundOf(each)),
+    each.absence ?? (each.reached ? "" : shortfallOf(each)),
   ]);
-  return ["## Targets", table(["target", "goal", "measured", "against", "on", "why, or what bounds it"], rows)].join(
-    "\n\n",
-  );
+  return [
+    "## Targets",
+    table(["target", "goal", "measured", "against", "on", "why, what bounds it, what was tried"], rows),
+  ].join("\n\n");
+}
+
+function shortfallOf(standing: Standing): string {
+  const { tried } = standing.target;
+  return [boundOf(standing), tried === undefined ? "" : `tried: ${tried}`].filter(Boolean).join("; ");
 }
 
 function verdictOn({ reached, partial, bound }: Standing): string {
@@ -114,9 +121,19 @@ function renderRecord({ name, record }: NamedRecord): string {
       cases.map(caseRow),
     ),
   ];
+  const doubtful = cases.filter(isDoubtful).map((each) => `${engineName(each)} at batch ${each.batch}`);
+  if (doubtful.length > 0) parts.push(`**Beware:** \`no read-back\` of ${doubtful.join(", ")} ${DOUBT}`);
   const own = cases.flatMap((each) => (each.own ? [`- batch ${each.batch}: ${ownText(each.own)}`] : []));
   if (own.length > 0) parts.push(["This engine alone:", own.join("\n")].join("\n\n"));
   return parts.join("\n\n");
+}
+
+const DOUBT =
+  "is above the median by more than the spread. What leaves out the copy back can't take longer: the machine did other " +
+  "work meanwhile, or waiting for the device alone is slow there. Go by the median.";
+
+function isDoubtful({ medianMs, medianNoReadbackMs, spread }: MeasuredCase): boolean {
+  return medianNoReadbackMs !== null && medianNoReadbackMs - medianMs > spread * medianMs;
 }
 
 function ownText({ tuned, steps, peakBytes, encodeMs, encodeStreamedMs, encodeUnsafeMs, gpu, ...figures }: OwnFigures) {
@@ -150,10 +167,22 @@ function caseRow(each: MeasuredCase): string[] {
   ];
 }
 
-/** What the newest records say nothing of, device by device and engine by engine. */
+/** What throughput on a GPU is told at. */
+const LARGE_BATCH = 64;
+
+/** What the newest records say nothing of, device by device: engines, tuned runs, a large batch, trained weights. */
 function renderUnmeasured(records: readonly NamedRecord[]): string {
-  const lines = records.flatMap(({ record: { environment, cases, failures } }) => {
+  const lines = records.flatMap(({ record }) => {
+    const { environment, cases, failures } = record;
     const device = environment.adapter ?? "several adapters";
+    const where = `on ${device} in ${precisionOf(record) === "f16" ? "float16" : "float32"}`;
+    const conditions = [
+      ...(cases.some(ranTuned) ? [] : [`this engine as tuned, ${where}: every run was by default`]),
+      ...([...cases, ...failures].some(({ batch }) => batch === LARGE_BATCH)
+        ? []
+        : [`batch ${LARGE_BATCH} ${where}: not asked for`]),
+      ...(isSeedSource(environment.weights) ? [`trained weights ${where}: ${environment.weights} was measured`] : []),
+    ];
     const missing = environment.missing.map(({ engine, reason }) => `${engine} on ${device}: ${reason}`);
     const failed = failures
       .filter(({ engine, mode }) => !cases.some((each) => each.engine === engine && each.mode === mode))
@@ -163,7 +192,7 @@ function renderUnmeasured(records: readonly NamedRecord[]): string {
         !cases.some((each) => each.engine === engine) &&
         ![...environment.missing, ...failures].some((each) => each.engine === engine),
     ).map((engine) => `${engine} on ${device}: not asked for`);
-    return [...missing, ...failed, ...absent];
+    return [...missing, ...failed, ...absent, ...conditions];
   });
   if (records.length === 0) {
     lines.push(...targets.map(({ title }) => `target: ${title}`), ...ENGINES.map((engine) => `engine: ${engine}`));
@@ -171,6 +200,11 @@ function renderUnmeasured(records: readonly NamedRecord[]): string {
   return ["## Not measured", [...new Set(lines)].map((line) => `- ${line}`).join("\n") || "Nothing is missing."].join(
     "\n\n",
   );
+}
+
+/** Also where it turned out that the default plan is faster. */
+function ranTuned({ own, tried }: MeasuredCase): boolean {
+  return own !== undefined && (own.tuned || tried.some(({ settings }) => settings["tuning"] !== undefined));
 }
 
 export function engineName({ engine, mode }: MeasuredCase): string {

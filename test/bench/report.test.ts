@@ -195,6 +195,39 @@ describe("the report", () => {
     ).toBe(true);
   });
 
+  const figures: OwnFigures = {
+    ...{ tuned: false, steps: 92, peakBytes: 4.82e6, defaultPeakBytes: 4.82e6, gpu: null },
+    ...{ encodeMs: 0.5, encodeStreamedMs: 0.3, encodeUnsafeMs: 0.4, encodeClock: "thread" },
+  };
+
+  test("tells what was tried where a target is missed, and not where it is reached", () => {
+    const missed = renderReport([{ name, record: record([{ ...own, own: figures }]) }]);
+    expect(missed).toMatch(/0\.500 ms \(missed\) \|.*; tried: bind groups, pipelines and uniforms are made once/);
+    const reached = renderReport([{ name, record: record([{ ...own, own: { ...figures, encodeMs: 0.2 } }]) }]);
+    expect(reached).not.toContain("tried:");
+  });
+
+  test("warns where leaving out the copy back took longer, beyond the spread", () => {
+    const [wide, narrow] = [0.5, 0.1].map((spread) =>
+      renderReport([{ name, record: record([{ ...own, medianNoReadbackMs: 130, spread }]) }]),
+    );
+    expect(wide).not.toContain("Beware");
+    expect(narrow).toContain("**Beware:** `no read-back` of googlenet-wgsl at batch 1 is above the median");
+  });
+
+  test("says where no tuned run, no large batch and no trained weights were measured", () => {
+    const tuned = { settings: { tuning: "/verdicts" }, minMs: 120 };
+    const render = (weights: string, ...cases: readonly MeasuredCase[]) =>
+      renderReport([{ name, record: record(cases, { weights }) }]).split("## Not measured")[1];
+    const little = render("seed:1", { ...own, own: figures });
+    expect(little).toContain("- this engine as tuned, on llvmpipe: Mesa 25 in float32: every run was by default");
+    expect(little).toContain("- batch 64 on llvmpipe: Mesa 25 in float32: not asked for");
+    expect(little).toContain("- trained weights on llvmpipe: Mesa 25 in float32: seed:1 was measured");
+    // Tried and slower than by default is measured, too.
+    const much = render("bvlc_googlenet", { ...own, own: figures, tried: [tuned] }, { ...own, batch: 64 });
+    for (const word of ["as tuned", "batch 64", "trained weights"]) expect(much).not.toContain(word);
+  });
+
   test("holds float16 against this engine's float32 of the same run", () => {
     const f16 = targets.find(({ title }) => title.includes("float16 (right"))!;
     const half = measured("googlenet-wgsl", 1, { precision: "f16" });
