@@ -3,6 +3,7 @@
 import { ENGINES } from "../../src/bench/engines.ts";
 import type { OwnFigures } from "../../src/bench/own-figures.ts";
 import type { MeasuredCase } from "../../src/bench/tournament.ts";
+import { duration } from "../../src/page/figures.ts";
 import { isSeedSource } from "../../src/weights/seed.ts";
 import { type NamedRecord, newestRecords, precisionOf } from "./records.ts";
 import { imagesPerSecond, isBound, type Standing, standingIn, type Target, targets } from "./targets.ts";
@@ -56,7 +57,7 @@ function goal(target: Target): string {
 
 function shown({ measure }: Target, value: number): string {
   if (measure === "memory") return megabytes(value);
-  return measure === "encode" ? milliseconds(value) : `${value.toFixed(2)}×`;
+  return measure === "encode" ? duration(value) : `${value.toFixed(2)}×`;
 }
 
 /** What keeps this engine from a target that it misses, as far as the record tells. */
@@ -70,10 +71,10 @@ function boundOf({ target, own }: Standing): string {
     case "encode":
       return encodeText(figures);
     case "cold":
-      return `a warm run takes ${milliseconds(own.medianMs)} of the ${milliseconds(own.coldMs)}`;
+      return `a warm run takes ${duration(own.medianMs)} of the ${duration(own.coldMs)}`;
     case "time":
     case "throughput":
-      return gpu ? `of a run of ${milliseconds(own.medianMs)}, ${rooflineText(gpu)}` : "";
+      return gpu ? `of a run of ${duration(own.medianMs)}, ${rooflineText(gpu)}` : "";
     default:
       return target satisfies never;
   }
@@ -94,9 +95,9 @@ const CAVEAT = " to direct convolution in float32, which Winograd convolution an
 
 function rooflineText({ gpuMs, leastMs, ceilings }: NonNullable<OwnFigures["gpu"]>): string {
   return (
-    `its steps take ${milliseconds(gpuMs)} on the GPU, where the roofline ` +
+    `its steps take ${duration(gpuMs)} on the GPU, where the roofline ` +
     `(${ceilings.gflops.toPrecision(3)} GFLOP/s, ${ceilings.gbps.toPrecision(3)} GB/s, measured) ` +
-    `allows ${milliseconds(leastMs)}${CAVEAT}`
+    `allows ${duration(leastMs)}${CAVEAT}`
   );
 }
 
@@ -139,13 +140,13 @@ function isDoubtful({ medianMs, medianNoReadbackMs, spread }: MeasuredCase): boo
 function ownText({ tuned, steps, peakBytes, encodeMs, encodeStreamedMs, encodeUnsafeMs, gpu, ...figures }: OwnFigures) {
   const streamed = encodeStreamedMs as number | undefined;
   const others = [
-    ...(streamed === undefined ? [] : [`${milliseconds(streamed)} in a stream of runs`]),
-    `${milliseconds(encodeUnsafeMs)} without validation`,
+    ...(streamed === undefined ? [] : [`${duration(streamed)} in a stream of runs`]),
+    `${duration(encodeUnsafeMs)} without validation`,
   ];
   const parts = [
     `${steps} dispatches${tuned ? ", as tuned" : ""}`,
     `${megabytes(peakBytes)} of activations`,
-    `${isBound(figures) ? "at most " : ""}${milliseconds(encodeMs)} of the main thread to encode and submit (${others.join("; ")})`,
+    `${isBound(figures) ? "at most " : ""}${duration(encodeMs)} of the main thread to encode and submit (${others.join("; ")})`,
   ];
   if (gpu) parts.push(rooflineText(gpu));
   return parts.join("; ");
@@ -156,13 +157,13 @@ function caseRow(each: MeasuredCase): string[] {
     engineName(each),
     each.precision,
     String(each.batch),
-    milliseconds(each.medianMs),
-    milliseconds(each.minMs),
-    milliseconds(each.p95Ms),
+    duration(each.medianMs),
+    duration(each.minMs),
+    duration(each.p95Ms),
     `${(100 * each.spread).toFixed(0)} %`,
-    each.medianNoReadbackMs === null ? "–" : milliseconds(each.medianNoReadbackMs),
+    each.medianNoReadbackMs === null ? "–" : duration(each.medianNoReadbackMs),
     imagesPerSecond(each).toPrecision(3),
-    milliseconds(each.coldMs),
+    duration(each.coldMs),
     each.checked ? each.maxAbsError.toExponential(1) : `**${each.maxAbsError}: wrong**`,
   ];
 }
@@ -213,11 +214,6 @@ export function engineName({ engine, mode }: MeasuredCase): string {
 
 function label(engine: string, mode: string | null): string {
   return mode === null ? engine : `${engine} (${mode})`;
-}
-
-/** `217 ms`, `1.27 s`, `0.31 ms`. */
-export function milliseconds(value: number): string {
-  return value >= 999.5 ? `${(value / 1000).toPrecision(3)} s` : `${value.toPrecision(3)} ms`;
 }
 
 /** `4.82 MB` */

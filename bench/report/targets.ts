@@ -3,7 +3,7 @@
 import type { EngineName } from "../../src/bench/engines.ts";
 import type { OwnFigures } from "../../src/bench/own-figures.ts";
 import type { BenchRecord } from "../../src/bench/record.ts";
-import type { MeasuredCase } from "../../src/bench/tournament.ts";
+import { isOwn, type MeasuredCase } from "../../src/bench/tournament.ts";
 
 interface Case {
   readonly title: string;
@@ -155,10 +155,6 @@ export function standing(target: Target, record: BenchRecord): Standing {
   const partial = lacking.length > 0;
   const absence = partial ? `not measured right: ${lacking.join(", ")}` : null;
   return { target, value, reached, own, against, absence, partial, bound: false };
-}
-
-function isOwn({ engine, mode }: MeasuredCase): boolean {
-  return engine === "googlenet-wgsl" && mode === null;
 }
 
 /** Whether CPU times are no more than a bound; records that don't say what told them are from when all were. */

@@ -14,6 +14,7 @@ import { median, quantile } from "../tune/statistics.ts";
 import { widestTolerancesIn } from "../verify/compare.ts";
 import type { Context } from "./context.ts";
 import { type Engine, openEngine, type Tensors } from "./engine.ts";
+import { environmentTable } from "./environment-table.ts";
 import { formatBytes, formatTable, formatTime, significant } from "./format.ts";
 import { batchOf, pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
@@ -288,19 +289,8 @@ async function printEnvironment(
     await terminal.printJson({ environment });
     return;
   }
-  const { version, commit, date, webgpu, node, cpu, cores, os } = environment;
-  const rows = [
-    ["adapter", adapter],
-    ["machine", `${cpu}, ${cores} cores, ${os}`],
-    [
-      "software",
-      `googlenet-wgsl ${version}${commit === null ? "" : ` (${commit})`}, webgpu ${webgpu}, Node.js ${node}`,
-    ],
-    ["weights", weights],
-    ["date", date],
-  ];
-  if (unsafe) rows.push(["unsafe", "Dawn's validation and bounds checks are off"]);
-  await terminal.print(`${formatTable(rows)}\n`);
+  const more = unsafe ? ([["unsafe", "Dawn's validation and bounds checks are off"]] as const) : [];
+  await terminal.print(`${environmentTable(environment, more)}\n`);
 }
 
 function table(cases: readonly Case[]): string {

@@ -1,5 +1,6 @@
 /** `profile`: where the GPU's time goes, step by step, and how much of the device's roofline that is. */
 
+import { medianSteps } from "../bench/timed-steps.ts";
 import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
 import { inferShapesForBatch } from "../graph/graph.ts";
@@ -12,7 +13,6 @@ import { measureRoofline } from "../profile/measure-roofline.ts";
 import { profilePage } from "../profile/page.ts";
 import { makeProfile, type Profile } from "../profile/profile.ts";
 import type { Roofline } from "../profile/roofline.ts";
-import { median } from "../tune/statistics.ts";
 import { limitsOf } from "../webgpu/device.ts";
 import { Session } from "../webgpu/session.ts";
 import { abortable, type Context } from "./context.ts";
@@ -90,13 +90,7 @@ export async function profile(options: ProfileOptions, context: Context): Promis
     return measured;
   }
 
-  const measured = makeProfile(
-    series[0].map(({ step }, index) => ({
-      step,
-      gpuMs: median(series.map((run) => run[index].nanoseconds)) / 1e6,
-    })),
-    ceilings,
-  );
+  const measured = makeProfile(medianSteps(series), ceilings);
   if (options.html !== undefined) {
     await writeFileAtomically(options.html, page(measured, gpu, { precision, batch, runs, weights: weightsName }));
     terminal.note(`wrote ${options.html}`);
