@@ -1,6 +1,6 @@
 /**
  * The sources as JavaScript with types in dist/, with what is known before it runs written in (the kernels, the samples'
- * digest), and the command made executable.
+ * digest, the commit), and the command made executable.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -29,6 +29,9 @@ export async function compile(root) {
   if (status !== 0) throw new SetUpError("build: the sources do not compile; mend the errors above");
   const kernels = path.join(dist, "kernels.js");
   writeFileSync(kernels, fillTexts(readFileSync(kernels, "utf8"), root));
+  /** @type {typeof import("../src/node/commit.ts")} */
+  const { writeCommit } = await import(pathToFileURL(path.join(dist, "node", "commit.js")).href);
+  writeCommit(root);
   const digest = pathToFileURL(path.join(dist, "node", "samples-digest.js")).href;
   // In a process of its own, which has no older modules of that name.
   const write = `import { writeSamplesDigest } from ${JSON.stringify(digest)}; writeSamplesDigest();`;

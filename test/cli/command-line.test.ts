@@ -49,6 +49,7 @@ const WRONG: readonly [string, RegExp][] = [
   ["classify x.jpg --weights=", /--weights: it can't be ""; give a file, or seed:N/],
   ["classify x.jpg --adapter=", /--adapter: it can't be ""; give a part of/],
   ["classify x.jpg --backend cpu --adapter X", /--adapter: it conflicts with --backend cpu/],
+  ["bench --unsafe --backend cpu", /--unsafe: it conflicts with --backend cpu; give one of them/],
   ["bench --adapter X --backend cpu", /--adapter: it conflicts with --backend cpu/],
   ["--adapter X --backend cpu", /--adapter: it conflicts with --backend cpu/],
   ["classify - -", /-: standard input is given twice; give it once/],

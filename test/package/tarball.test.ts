@@ -55,6 +55,11 @@ describe("the package", () => {
     expect(readFileSync(path.join(REPOSITORY, ".npmrc"), "utf8")).toContain("ignore-scripts=true");
   });
 
+  test("knows the commit that it was built from", () => {
+    const written = readFileSync(path.join(project, "node_modules/googlenet-wgsl/dist/commit.txt"), "utf8");
+    expect(written).toMatch(/^[0-9a-f]{12}\n$/);
+  });
+
   test("brings a command that shows its help", () => {
     const { status, stdout, stderr } = googlenet("--help");
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
