@@ -42,7 +42,8 @@ describe.skipIf(kind === "bound")("a thread's own time (needs Linux, or Node.js 
   });
   afterAll(() => Promise.all(ends.map((end) => end())));
 
-  test.each([0.3, 1, 5])("of %f ms is told, whoever else computes", (milliseconds) => {
+  // A clock that is wrong is wrong every time, a machine that other tests keep busy is not.
+  test.each([0.3, 1, 5])("of %f ms is told, whoever else computes", { retry: 2 }, (milliseconds) => {
     using clock = openThreadClock();
     const steps = Math.round(milliseconds / leastTimeOfStep());
     const told = median(Array.from({ length: 25 }, () => clock.cpuTime(() => compute(steps))));
@@ -56,7 +57,7 @@ describe.skipIf(kind === "bound")("a thread's own time (needs Linux, or Node.js 
     expect(clock.cpuTime(() => Atomics.wait(cell, 0, 0, 300))).toBeLessThan(5);
   });
 
-  test("of nothing is next to nothing", () => {
+  test("of nothing is next to nothing", { retry: 2 }, () => {
     using clock = openThreadClock();
     const told = median(Array.from({ length: 25 }, () => clock.cpuTime(() => undefined)));
     expect(told).toBeLessThan(0.1);
