@@ -20,9 +20,10 @@ export default tseslint.config(
     },
   },
   {
-    files: ["**/*.mjs", "**/*.js"],
+    files: ["**/*.mjs", "**/*.cjs", "**/*.js"],
     languageOptions: {
       globals: {
+        require: "readonly",
         process: "readonly",
         console: "readonly",
         URL: "readonly",

@@ -7,6 +7,7 @@
 // One thread computes one element, threads numbered in the order of the indices: neighbours write neighbouring elements.
 // Axes that lie as one for all three have been joined: values of one shape are walked as one row.
 // Arithmetic intensity: one operation for two loads and a store, 1/12 a float32 byte: the work is bound by memory.
+// (ONNX's Add, Sub, Mul, Div, Max, Min and Pow with NumPy's broadcasting; Caffe's Eltwise with its coefficients.)
 
 alias Element = f32; // computed with in f32
 

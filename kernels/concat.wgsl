@@ -5,6 +5,7 @@
 //
 // One thread copies one element, threads numbered as the input lies in memory.
 // Arithmetic intensity: none; a load and a store an element.
+// (Caffe's and ONNX's Concat.)
 
 alias Element = f32;
 

@@ -59,14 +59,12 @@ struct Layer {
   inWidth: u32,
   inOffset: u32,
   inStride: u32,
-  inPartStride: u32, // elements from a part's input to the next's
   images: u32,
   outChannels: u32,
   outHeight: u32,
   outWidth: u32,
   outOffset: u32,
   outStride: u32,
-  outPartStride: u32,
   firstChannels: u32,
   restOffset: u32,
   restStride: u32,
@@ -81,11 +79,13 @@ struct Layer {
   depth: u32, // inChannels · kernelHeight · kernelWidth
   parts: u32,
   partBlocks: u32, // blocks of weights from a part to the next: 0 where all share them
+  partDepth: u32, // by how much later in the depth the next part starts: 0 where each has all of it
+  inPartStride: u32, // elements from a part's input to the next's
+  outPartStride: u32,
   poolHeight: u32,
   poolWidth: u32,
   poolTop: u32, // the window's padding: what is pooled has the input's height and width
   poolLeft: u32,
-  partDepth: u32, // by how much later in the depth the next part starts: 0 where each has all of it
 }
 
 @group(0) @binding(0) var<storage, read_write> input: array<Element>;

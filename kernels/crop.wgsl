@@ -11,6 +11,7 @@
 // arithmetic, so that no rounding here can pick another pixel. 4 or 16 pixels are loaded for each that is stored; next to
 // the network's 1.6 G multiply-adds a crop that is nothing.
 // Arithmetic intensity: for each channel 3 multiply-adds on 4 values, or 20 on 16, for 4 bytes stored: bound by loads.
+// (The paper's crops, section 7; bilinear as OpenCV's INTER_LINEAR, half-pixel centres.)
 
 alias Element = f32; // computed with in f32
 

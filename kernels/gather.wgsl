@@ -7,6 +7,7 @@
 //
 // One thread copies one element, threads numbered as the output lies in memory.
 // Arithmetic intensity: none; a load and a store an element, and the index.
+// (ONNX's Gather by constant indices.)
 
 alias Element = f32;
 

@@ -7,6 +7,7 @@
 // One thread computes one element, threads numbered as the elements lie in memory. Neighbouring axes without pads have
 // been joined.
 // Arithmetic intensity: none; at most a load, and a store an element.
+// (ONNX's Pad.)
 
 alias Element = f32;
 

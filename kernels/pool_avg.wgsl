@@ -9,6 +9,7 @@
 // the input is worked out before the loops.
 // Arithmetic intensity: an addition for each value loaded, 1/4 a float32 byte: the work is bound by memory, and by
 // caches where windows overlap.
+// (Caffe's average pooling; ONNX's count_include_pad and dilations.)
 
 alias Element = f32; // computed with in f32
 

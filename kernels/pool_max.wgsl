@@ -8,6 +8,7 @@
 // the input is worked out before the loops.
 // Arithmetic intensity: a comparison for each value loaded, 1/4 a float32 byte: the work is bound by memory, and by
 // caches where windows overlap.
+// (Caffe's MaxPool, ONNX's with dilations.)
 
 alias Element = f32; // computed with in f32
 

@@ -5,6 +5,7 @@
 //
 // One thread computes one element, threads numbered as the elements lie in memory.
 // Arithmetic intensity: one comparison for a load and a store, 1/8 a float32 byte: the work is bound by memory.
+// (Nair & Hinton, "Rectified Linear Units Improve Restricted Boltzmann Machines", ICML 2010.)
 
 alias Element = f32;
 

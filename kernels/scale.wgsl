@@ -7,6 +7,7 @@
 //
 // One thread computes one element, threads numbered as the elements lie in memory.
 // Arithmetic intensity: one multiply-add for a load and a store, 1/8 a float32 byte: the work is bound by memory.
+// (Caffe's Scale; ONNX's BatchNormalization where no convolution before it takes it in.)
 
 alias Element = f32; // computed with in f32
 

@@ -6,6 +6,7 @@
 // One thread copies one element, threads numbered in the order of the indices: neighbours write neighbouring elements.
 // Axes that lie as one for both have been joined, so that most copies walk two or three.
 // Arithmetic intensity: none; a load and a store an element.
+// (ONNX's Transpose and Slice as one walk by strides, as NumPy's views are.)
 
 alias Element = f32;
 alias Target = f32; // of the output

@@ -6,6 +6,7 @@
 //
 // One thread computes one element, threads numbered as the elements lie in memory.
 // Arithmetic intensity: one function for a load and a store, 1/8 a float32 byte: the work is bound by memory.
+// (ONNX's functions of the same names.)
 
 alias Element = f32; // computed with in f32
 

@@ -33,7 +33,7 @@ export async function compile(root) {
   // In a process of its own, which has no older modules of that name.
   const write = `import { writeSamplesDigest } from ${JSON.stringify(digest)}; writeSamplesDigest();`;
   execFileSync(process.execPath, ["--input-type=module", "-e", write], { cwd: root, stdio: ["ignore", 2, 2] });
-  const command = path.join(dist, "cli", "main.js");
+  const command = path.join(dist, "cli", "googlenet.cjs");
   const text = readFileSync(command, "utf8");
   if (!text.startsWith("#!")) writeFileSync(command, `#!/usr/bin/env node\n${text}`);
   chmodSync(command, 0o755);

@@ -7,7 +7,6 @@
  * import { labelOf, preprocess, Session, topK } from "googlenet-wgsl";
  * import { kernels } from "googlenet-wgsl/kernels";
  * import { decodeImage, openGpu, openModel } from "googlenet-wgsl/node";
- *
  * const model = await openModel("googlenet", { weights: "bvlc_googlenet.caffemodel" });
  * const { device } = await openGpu();
  * using session = await Session.create(model, { device, ownsDevice: true, kernels });

@@ -49,6 +49,8 @@ async function open(): Promise<OpenClassifier> {
       classifier: new Stub(),
       backend: "cpu",
       adapter: "stub",
+      tuning: null,
+      batch: 1,
       precision: "f32",
       [Symbol.dispose]: () => undefined,
     };

@@ -32,6 +32,11 @@ export interface ClassifyOptions {
   readonly signal?: AbortSignal;
   /** Told how many more crops are done, after each batch. */
   readonly onProgress?: (crops: number) => void;
+  /**
+   * Told for how long there was nothing to compute because the next picture was not there, each time once it is over;
+   * from the first picture that is computed on.
+   */
+  readonly onIdle?: (milliseconds: number) => void;
 }
 
 /** `Prepared` is a picture made ready: plain data that may be made anywhere, in a worker say. */

@@ -31,6 +31,7 @@ import { inOrder } from "../webgpu/stream.ts";
 import { type Batching, batching, cropsAtOnce, DEFAULT_MEMORY } from "./batches.ts";
 import type { Classification, Classified, Classifier, ClassifyOptions, Probabilities } from "./classifier.ts";
 import { CropCutter, type Cut, type CutPicture } from "./cutter.ts";
+import { IdleTime } from "./idle.ts";
 import { inputOf } from "./input.ts";
 import { MeanProbabilities, meanOf } from "./mean.ts";
 
@@ -213,14 +214,16 @@ export class GpuClassifier implements Classifier<Sampling> {
     preparedOf: (item: Item) => Sampling | undefined,
     options: ClassifyOptions = {},
   ): AsyncGenerator<Classified<Item>, void, undefined> {
-    checkOptions(options, { onProgress: "callback", signal: "signal" });
-    const { signal, onProgress } = options;
+    checkOptions(options, { onIdle: "callback", onProgress: "callback", signal: "signal" });
+    const { signal, onProgress, onIdle } = options;
     if (this.disposed) throw classifierDisposed();
     if (this.busy) throw new EngineError("usage", "classifier", "it has a stream under way", "wait for its end");
     this.busy = true;
     try {
-      const work = (group: Group<Item>, ended: AbortSignal) => this.classifyGroup(group, ended, onProgress);
-      for await (const results of inOrder(this.groups(items, preparedOf), work, underWay, signal)) yield* results;
+      const idle = new IdleTime((milliseconds) => onIdle?.(milliseconds));
+      const work = (group: Group<Item>, ended: AbortSignal) => this.classifyGroup(group, ended, { idle, onProgress });
+      const groups = this.groups(idle.watch(items), preparedOf);
+      for await (const results of inOrder(groups, work, underWay, signal)) yield* results;
     } finally {
       this.busy = false;
     }
@@ -239,7 +242,7 @@ export class GpuClassifier implements Classifier<Sampling> {
   }
 
   private async *groups<Item>(
-    items: AsyncIterable<Item> | Iterable<Item>,
+    items: AsyncIterable<Item>,
     preparedOf: (item: Item) => Sampling | undefined,
   ): AsyncGenerator<Group<Item>, void, undefined> {
     let group: Group<Item>["items"] = [];
@@ -259,9 +262,10 @@ export class GpuClassifier implements Classifier<Sampling> {
   private async classifyGroup<Item>(
     { items, samplings }: Group<Item>,
     signal: AbortSignal,
-    onProgress: ClassifyOptions["onProgress"],
+    { idle, onProgress }: { readonly idle: IdleTime; readonly onProgress: ClassifyOptions["onProgress"] },
   ): Promise<Classified<Item>[]> {
-    const results = samplings.length === 0 ? [] : await this.classifyPictures(samplings, signal, onProgress);
+    const compute = () => idle.during(() => this.classifyPictures(samplings, signal, onProgress));
+    const results = samplings.length === 0 ? [] : await compute();
     let next = 0;
     return items.map(({ item, sampling }) => ({ item, classification: sampling && results[next++] }));
   }

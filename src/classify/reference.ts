@@ -6,6 +6,7 @@ import type { Model } from "../graph/model.ts";
 import { type Crop, cropCount, cropsOf, cutCrop, type Protocol } from "../image/crops.ts";
 import type { RgbImage } from "../image/resize.ts";
 import type { Classification, Classified, Classifier, ClassifyOptions, Probabilities } from "./classifier.ts";
+import { IdleTime } from "./idle.ts";
 import { inputOf } from "./input.ts";
 import { MeanProbabilities, meanOf } from "./mean.ts";
 
@@ -42,9 +43,10 @@ export class ReferenceClassifier implements Classifier<RgbImage> {
     preparedOf: (item: Item) => RgbImage | undefined,
     options: ClassifyOptions = {},
   ): AsyncGenerator<Classified<Item>, void, undefined> {
-    for await (const item of items) {
+    const idle = new IdleTime((milliseconds) => options.onIdle?.(milliseconds));
+    for await (const item of idle.watch(items)) {
       const image = preparedOf(item);
-      yield { item, classification: image && (await this.classifyOne(image, options)) };
+      yield { item, classification: image && (await idle.during(() => this.classifyOne(image, options))) };
     }
   }
 

@@ -6,6 +6,7 @@ import { classNames } from "../evaluate/report/class-names.ts";
 import type { ErrorRate } from "../evaluate/statistics.ts";
 import { IMAGENET_LABELS } from "../labels/imagenet.ts";
 import { percent } from "../page/figures.ts";
+import { printComputers } from "./evaluate-results.ts";
 import { formatTable, plural, significant } from "./format.ts";
 import { exitStatus } from "./report.ts";
 import type { Terminal } from "./terminal.ts";
@@ -39,7 +40,13 @@ async function printLines(
   terminal: Terminal,
 ): Promise<void> {
   for (const picture of changed) await terminal.printJson(picture);
-  const described = ({ name, evaluation: { run, adapter } }: NamedEvaluation) => ({ name, adapter, ...run });
+  const described = ({ name, evaluation: { run, shard, adapter, computedBy } }: NamedEvaluation) => ({
+    name,
+    adapter,
+    computedBy,
+    shard,
+    ...run,
+  });
   await terminal.printJson({
     first: described(first),
     second: described(second),
@@ -57,8 +64,8 @@ async function printTables(
   terminal: Terminal,
 ): Promise<void> {
   const { pictures, compared, unreadable, sameTop1, sameTop5, top1, top5, changed, differences } = comparison;
-  const row = ({ name, evaluation: { run, adapter } }: NamedEvaluation, one: ErrorRate, five: ErrorRate) => [
-    name,
+  const row = ({ name, evaluation: { run, shard, adapter } }: NamedEvaluation, one: ErrorRate, five: ErrorRate) => [
+    shard.of === 1 ? name : `${name} (shard ${shard.index}/${shard.of})`,
     run.models.length,
     run.crops,
     run.precision,
@@ -73,6 +80,9 @@ async function printTables(
       align: ["left", "right", "right", "left", "left", "left", "left"],
     }),
   );
+  for (const { name, evaluation } of [first, second]) {
+    await printComputers(evaluation, `what computed ${name}`, terminal);
+  }
   const left = pictures - compared;
   const counts =
     left === 0

@@ -1,5 +1,6 @@
 /** How an evaluation is printed: for programs a line a picture and one with the figures, for people tables. */
 
+import { byComputer } from "../evaluate/computed-by.ts";
 import { errorRows } from "../evaluate/paper.ts";
 import type { EvaluatedPicture, Evaluation } from "../evaluate/record.ts";
 import { type ErrorRate, summarise, type Summary } from "../evaluate/statistics.ts";
@@ -65,8 +66,8 @@ async function printFigures(
   all: readonly Summarised[],
   terminal: Terminal,
 ): Promise<void> {
-  const { run, shard, adapter, skipUnreadable, seconds } = evaluation;
-  const { images, unreadable, top1, top5, classes, confusions, imagesPerSecond } = summary;
+  const { run, shard, adapter, computedBy, skipUnreadable, seconds, waitingSeconds } = evaluation;
+  const { images, unreadable, top1, top5, classes, confusions, imagesPerSecond, waitingShare } = summary;
   const interval = ({ interval: { low, high } }: ErrorRate) => [low, high];
   await terminal.printJson({
     images,
@@ -83,6 +84,9 @@ async function printFigures(
     adapter,
     skipUnreadable,
     seconds,
+    waitingSeconds,
+    waitingShare,
+    computedBy,
     shard,
     run,
     classes: classes.map(({ class: shown, top1: one, top5: five, unreadable: broken }) => ({
@@ -117,7 +121,7 @@ async function printFigures(
 async function printTables(own: Summarised, all: readonly Summarised[], terminal: Terminal): Promise<void> {
   const { evaluation, summary } = own;
   const { run, shard, adapter, seconds, skipUnreadable } = evaluation;
-  const { images, unreadable, top1, imagesPerSecond } = summary;
+  const { images, unreadable, top1, imagesPerSecond, waitingShare } = summary;
   const treated = skipUnreadable ? "left out" : "counted as errors";
   const part = shard.of === 1 ? "" : ` (shard ${shard.index}/${shard.of} of ${plural(run.total, "picture")})`;
   await terminal.print(
@@ -128,10 +132,22 @@ async function printTables(own: Summarised, all: readonly Summarised[], terminal
       ],
       ["Weights", run.models.map(({ name }) => name).join(" + ")],
       ["Looked at", `${run.crops === 1 ? run.protocol : plural(run.crops, "crop")}, ${run.precision}`],
-      ["Runs on", `${adapter} (${run.backend === "cpu" ? "the CPU reference" : "WebGPU"})`],
+      // Where no picture is a shard's, nothing ran.
+      ...(adapter === ""
+        ? []
+        : [["Runs on", `${adapter} (${run.backend === "cpu" ? "the CPU reference" : "WebGPU"})`]]),
       ["Throughput", `${significant(imagesPerSecond, 3)} pictures a second, ${formatTime(1000 * seconds)} in all`],
+      ...(waitingShare === null
+        ? []
+        : [
+            [
+              "Waiting",
+              `the ${run.backend === "cpu" ? "CPU" : "GPU"} waited for pictures ${percent(waitingShare)} of the time`,
+            ],
+          ]),
     ]),
   );
+  await printComputers(evaluation, "What computed it", terminal);
   if (top1.of > 0) await printErrors(own, all, terminal);
   const broken = evaluation.pictures.filter((picture) => "error" in picture);
   await section(
@@ -206,6 +222,17 @@ async function printErrors(
         names.text(predicted),
       ]),
     { align: ["right"] },
+  );
+}
+
+/** Where several attempts or shards were computed by several devices, or in other ways, which by which. */
+export async function printComputers({ computedBy }: Evaluation, title: string, terminal: Terminal): Promise<void> {
+  const computers = byComputer(computedBy);
+  if (computers.length < 2) return;
+  await section(
+    terminal.colors.bold(title),
+    terminal,
+    computers.map(({ shards, name }) => [...(shards === "" ? [] : [shards]), plainText(name)]),
   );
 }
 

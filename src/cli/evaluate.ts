@@ -3,8 +3,9 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { EngineError } from "../errors.ts";
+import { requireFinished } from "../evaluate/finished.ts";
 import { evaluationPage, requireSamePictures } from "../evaluate/report.ts";
-import { mergeShards, type NamedEvaluation, requireFinished } from "../evaluate/merge.ts";
+import { mergeShards, type NamedEvaluation } from "../evaluate/merge.ts";
 import { digestOfPictures } from "../evaluate/pictures.ts";
 import type { Evaluation, Shard } from "../evaluate/record.ts";
 import { googLeNet } from "../graph/googlenet.ts";
@@ -154,7 +155,7 @@ function checkTask(folder: string | undefined, options: EvaluateOptions, given: 
 
 async function compare([first, second]: readonly string[], { terminal }: Context): Promise<number> {
   const both = [await readNamed(first), await readNamed(second)] as const;
-  for (const each of both) requireFinished(each);
+  for (const { name, evaluation } of both) requireFinished(name, evaluation);
   return await printComparison(...both, terminal);
 }
 
@@ -180,9 +181,9 @@ async function readNamed(name: string): Promise<NamedEvaluation> {
 
 /** An evaluation to be shown beside another. */
 async function readFinished(name: string): Promise<Evaluation> {
-  const named = await readNamed(name);
-  requireFinished(named);
-  return named.evaluation;
+  const evaluation = await readEvaluation(name);
+  requireFinished(name, evaluation);
+  return evaluation;
 }
 
 /** Evaluates a folder, or the part of it that a shard is; goes on where a state says that it was. */

@@ -1,5 +1,6 @@
 /** A classifier made ready on the backend that a command was asked for. */
 
+import { createHash } from "node:crypto";
 import type { Classifier } from "../classify/classifier.ts";
 import { GpuClassifier } from "../classify/gpu.ts";
 import { ReferenceClassifier } from "../classify/reference.ts";
@@ -34,6 +35,10 @@ export interface OpenClassifier extends Disposable {
   readonly backend: Backend;
   /** The adapter's name, or the processor's. */
   readonly adapter: string;
+  /** SHA-256 of the choices that it was tuned to; null by default. */
+  readonly tuning: string | null;
+  /** Crops at once, at most. */
+  readonly batch: number;
   readonly precision: Precision;
 }
 
@@ -45,7 +50,8 @@ export async function openClassifier(
 ): Promise<OpenClassifier> {
   if (backend === "cpu") {
     const classifier = new ReferenceClassifier(models, { protocol });
-    return { classifier, backend, adapter: processorName(), precision: "f32", [Symbol.dispose]: () => undefined };
+    const own = { adapter: processorName(), tuning: null, batch: 1, precision: "f32" } as const;
+    return { classifier, backend, ...own, [Symbol.dispose]: () => undefined };
   }
   const gpu = await openGpu({ experiments: precision === "f16", ...(adapter === undefined ? {} : { adapter }) });
   const bar = terminal.progress("Compiling kernels", 100, " %");
@@ -68,6 +74,8 @@ export async function openClassifier(
       classifier,
       backend,
       adapter: gpu.name,
+      tuning: tuned ? createHash("sha256").update(JSON.stringify(tuned.choices)).digest("hex") : null,
+      batch: classifier.batch,
       precision,
       [Symbol.dispose]() {
         classifier.dispose();

@@ -203,6 +203,18 @@ export function parsePair(name: string): (value: string, before: readonly Pair[]
   };
 }
 
+/** Reads `NAME=N`, which joins those before. */
+export function parseDimension(value: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
+  const split = value.lastIndexOf("=");
+  const [name, extent] = [value.slice(0, split), value.slice(split + 1)];
+  if (split < 1 || !/^[1-9]\d{0,8}$/.test(extent))
+    throw invalid("--dimension", value, "NAME=N, N a whole number from 1");
+  if (Object.hasOwn(before, name)) {
+    throw new EngineError("usage", `--dimension ${name}`, "it is given twice", "give it once");
+  }
+  return Object.fromEntries([...Object.entries(before), [name, Number(extent)]]);
+}
+
 export interface Pair {
   readonly name: string;
   readonly file: string;

@@ -1,8 +1,10 @@
 /** `plan`: how the network is executed, step by step, without executing it. */
 
+import { existsSync } from "node:fs";
 import { EngineError } from "../errors.ts";
+import { checkOverrides, modelFor } from "../formats/model-file.ts";
 import { googLeNet } from "../graph/googlenet.ts";
-import { inferShapesForBatch } from "../graph/graph.ts";
+import { type Graph, inferShapesForBatch } from "../graph/graph.ts";
 import { openAdapter } from "../node/dawn.ts";
 import { findWeights } from "../node/weights-manifest.ts";
 import { defaultLimits, type PlanLimits } from "../plan/limits.ts";
@@ -14,24 +16,29 @@ import { planGraph } from "../plan/planner.ts";
 import { adapterName, limitsOfAdapter } from "../webgpu/device.ts";
 import type { Context } from "./context.ts";
 import { formatBytes, formatTable, longName } from "./format.ts";
+import { BUILT_IN, withModelFile } from "./models.ts";
 import type { NetworkOptions } from "./options.ts";
 import { Choice } from "./plan-choice.ts";
 import { exitStatus } from "./report.ts";
 import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 import { loadChosen, STAND_IN } from "./weights-choice.ts";
 
-/** The steps of the plan that `classify` and `bench` run for this batch on this device. */
-export async function plan(options: NetworkOptions, context: Context): Promise<number> {
+export interface PlanCommandOptions extends NetworkOptions {
+  /** What a model file leaves open. */
+  readonly dimension?: Readonly<Record<string, number>>;
+}
+
+/** The steps of the plan that `classify`, `bench` and `run` compute for this batch on this device. */
+export async function plan(model: string, options: PlanCommandOptions, context: Context): Promise<number> {
   const { terminal } = context;
-  const { heads, precision, batch = 1 } = options;
-  const graph = googLeNet({ heads });
-  const single = inferShapesForBatch(graph, 1);
-  await checkWeights(options, single.parameters, context);
+  const { precision, batch = 1 } = options;
+  const graph = await (model === BUILT_IN ? builtIn(options, context) : fromFile(model, options, context));
+  if (!graph) return exitStatus.failed;
   const { limits, source, info } = await limitsFor(options);
   terminal.note(`planned for the limits of ${source}`);
   const tuned = info && (await findTuned(info, options.tuning, terminal));
   // As a session does with a batch that the device can't hold.
-  const parts = partsOf(single, limits, batch, { precision, ...choicesOption(tuned) });
+  const parts = partsOf(inferShapesForBatch(graph, 1), limits, batch, { precision, ...choicesOption(tuned) });
   if (parts.length > 1) {
     terminal.note(`a batch of ${batch} is run as ${parts.length} of up to ${parts[0]}, which is the plan below`);
   }
@@ -40,9 +47,54 @@ export async function plan(options: NetworkOptions, context: Context): Promise<n
   const planned = planGraph(shaped, limits, { precision, ...choicesOption(tuned) });
   const choice = new Choice(planned, tuned, planKey(shaped, precision));
   await (terminal.json
-    ? printJson(planned, choice, { requestedBatch: batch, parts: parts.length, limits: source }, context)
+    ? printJson(
+        planned,
+        choice,
+        { requestedBatch: options.batch ?? planned.batch, parts: parts.length, limits: source },
+        context,
+      )
     : printTable(planned, choice, context));
   return exitStatus.done;
+}
+
+async function builtIn(options: PlanCommandOptions, context: Context): Promise<Graph> {
+  if (options.dimension) {
+    throw new EngineError("usage", "--dimension", `${BUILT_IN} leaves nothing open but the batch`, "leave it out");
+  }
+  const graph = googLeNet({ heads: options.heads });
+  await checkWeights(options, inferShapesForBatch(graph, 1).parameters, context);
+  return graph;
+}
+
+/** The graph of a model file; null where that can't be used, which is said. */
+async function fromFile(path: string, options: PlanCommandOptions, context: Context): Promise<Graph | null> {
+  // A bare word is a mistake on the command line rather than a file that got lost.
+  if (!/[./\\]/.test(path) && !existsSync(path)) {
+    throw new EngineError("usage", `plan ${path}`, "there is no such model", `give ${BUILT_IN}, or a model file`);
+  }
+  return withModelFile(path, options, context, async (file) => {
+    const { dimension = {}, batch } = options;
+    checkOverrides(file, dimension);
+    if (file.batch === undefined && batch !== undefined) {
+      throw new EngineError("usage", `--batch ${batch}`, `${path} is of a fixed batch size`, "leave it out");
+    }
+    if (file.batch !== undefined && Object.hasOwn(dimension, file.batch)) {
+      throw new EngineError("usage", `--dimension ${file.batch}`, "it is the batch size", "give --batch N");
+    }
+    const sizes = file.batch === undefined ? dimension : { [file.batch]: batch ?? 1, ...dimension };
+    const extentOf = (input: string, extent: number | string): number => {
+      if (typeof extent === "number") return extent;
+      if (Object.hasOwn(sizes, extent)) return sizes[extent];
+      throw new EngineError(
+        "usage",
+        `input "${input}"`,
+        `its extent ${extent} is open`,
+        `say what it is: --dimension "${extent}=N"`,
+      );
+    };
+    const shapes = new Map(file.inputs.map(({ name, shape }) => [name, shape.map((each) => extentOf(name, each))]));
+    return (await modelFor(file, shapes)).graph;
+  });
 }
 
 /** A plan hangs on no weights; those that are named should fit it all the same. */

@@ -17,6 +17,7 @@ import {
   parseAdapter,
   parseBatches,
   parseCrops,
+  parseDimension,
   parseMemory,
   parsePair,
   parseRecipe,
@@ -27,6 +28,7 @@ import {
 import type { BenchOptions } from "./bench.ts";
 import type { DevicesOptions } from "./devices.ts";
 import type { EvaluateOptions } from "./evaluate.ts";
+import type { PlanCommandOptions } from "./plan.ts";
 import type { ProfileOptions } from "./profile.ts";
 import { exitStatus } from "./report.ts";
 import type { RunOptions } from "./run.ts";
@@ -157,10 +159,19 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     define("plan", "print the execution table: step, kernel, constants, workgroups, slots, bytes, MACs", [
       "googlenet plan",
       "googlenet plan --batch 64 --json",
-    ]),
+      "googlenet plan squeezenet.onnx --dimension height=224 --dimension width=224",
+    ])
+      .argument("[MODEL]", "googlenet, the built-in network; or a model file, as run takes it", "googlenet")
+      .option(
+        "--dimension <NAME=N>",
+        "an extent that a model file leaves open, but for the batch (repeatable)",
+        parseDimension,
+      ),
     "images at once (default: 1)",
     ["the CPU reference runs without a plan", "leave it out"],
-  ).action(async (options: NetworkOptions) => end(await (await import("./plan.ts")).plan(options, context)));
+  ).action(async (model: string, options: PlanCommandOptions) =>
+    end(await (await import("./plan.ts")).plan(model, options, context)),
+  );
 
   addNetworkOptions(
     define("bench", "time inference, and check what was timed", [

@@ -9,7 +9,6 @@ import { type Graph, inferShapesForBatch, subgraphFor, type ValueId } from "../g
 import { elementCount, formatShape, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import { readArray, writeArrays } from "../node/arrays.ts";
-import { openModelFile } from "../node/model-file.ts";
 import { imageValues } from "../plan/images.ts";
 import { bytesPerElement } from "../plan/plan.ts";
 import { checkInputs, join, slice } from "../webgpu/batches.ts";
@@ -18,17 +17,16 @@ import { openEngine, type Tensors } from "./engine.ts";
 import { formatBytes, formatTable } from "./format.ts";
 import { checkInputName, googLeNetFor } from "./inputs.ts";
 import { requireMemory } from "./memory.ts";
+import { BUILT_IN, withModelFile } from "./models.ts";
 import { nearNames } from "../labels/near-names.ts";
 import type { NetworkOptions, Pair } from "./options.ts";
-import { errorLine, exitStatus } from "./report.ts";
+import { exitStatus } from "./report.ts";
 import { trainedWeights } from "./weights-choice.ts";
 
 export interface RunOptions extends NetworkOptions {
   readonly input?: readonly Pair[];
   readonly output?: readonly Pair[];
 }
-
-const BUILT_IN = "googlenet";
 
 /** A network and arrays that fit it. */
 interface Job {
@@ -85,13 +83,9 @@ async function builtIn({ input = [], output = [], heads, weights: option }: RunO
 }
 
 /** A model file and the arrays; null where the model can't be used, which is said. */
-async function fromFile(path: string, options: RunOptions, { terminal }: Context): Promise<Job | null> {
-  const { input = [], output = [], heads, weights } = options;
-  if (heads === "all") {
-    throw new EngineError("usage", "--heads all", `only ${BUILT_IN} has auxiliary heads to leave out`, "leave it out");
-  }
-  try {
-    const file = await openModelFile(path, weights);
+async function fromFile(path: string, options: RunOptions, context: Context): Promise<Job | null> {
+  const { input = [], output = [], weights } = options;
+  return withModelFile(path, options, context, async (file) => {
     for (const { name } of input) checkInputName(name, { ...file, name: path });
     for (const { name } of output) checkBlob(name, file.blobs, path);
     const missing = file.inputs.find(({ name }) => !input.some((each) => each.name === name));
@@ -106,12 +100,7 @@ async function fromFile(path: string, options: RunOptions, { terminal }: Context
     const shapes = new Map(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
     const model = await modelFor(file, shapes, { outputs: output.map(({ name }) => name) });
     return { ...model, weightsName: weights ?? path, inputs };
-  } catch (error) {
-    if (!(error instanceof EngineError) || !["model", "weights"].includes(error.code)) throw error;
-    if (terminal.json) await terminal.printJson({ model: path, error: error.message });
-    terminal.complain(errorLine(error));
-    return null;
-  }
+  });
 }
 
 function blobsOf({ inputs, nodes }: Graph): ValueId[] {

@@ -1,6 +1,7 @@
 /** Two evaluations of the same pictures (by other precisions, devices, engines or crops), picture by picture. */
 
 import { EngineError } from "../errors.ts";
+import { requireFinished } from "./finished.ts";
 import { type McNemar, mcnemar } from "./mcnemar.ts";
 import type { EvaluatedPicture, Evaluation } from "./record.ts";
 import { type ClassifiedPicture, errorRate, type ErrorRate, isClassified } from "./statistics.ts";
@@ -66,8 +67,15 @@ interface Pair {
   readonly second: ClassifiedPicture;
 }
 
-/** @throws EngineError `check` where they are not of the same pictures with the same classes. */
+/**
+ * Compares two evaluations of the same pictures, whole or of one shard.
+ *
+ * @throws EngineError `check` where they are not of the same pictures with the same classes; `evaluation` where one of
+ * them is not finished.
+ */
 export function compareEvaluations(first: Evaluation, second: Evaluation): Comparison {
+  requireFinished("the first evaluation", first);
+  requireFinished("the second evaluation", second);
   const both = match(first.pictures, second.pictures);
   const pairs = both.flatMap(([one, other]): Pair[] =>
     isClassified(one) && isClassified(other) ? [{ first: one, second: other }] : [],

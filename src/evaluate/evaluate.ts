@@ -8,7 +8,11 @@ import type { EvaluatedPicture } from "./record.ts";
 import type { ClassifiedPicture } from "./statistics.ts";
 
 /** What became of a picture, and the time since the one before it. */
-export type TimedPicture = EvaluatedPicture & { readonly seconds: number };
+export type TimedPicture = EvaluatedPicture & {
+  readonly seconds: number;
+  /** Of these, how long there was nothing to compute because the next picture was not there. */
+  readonly waitingSeconds: number;
+};
 
 /** Classes that are kept of each picture: an error is one of the most probable class, or of the five. */
 const KEPT = 5;
@@ -45,19 +49,29 @@ export async function* evaluate<Prepared>(
   options: ClassifyOptions = {},
 ): AsyncGenerator<TimedPicture, void, undefined> {
   let last = performance.now();
+  let idle = 0;
+  const onIdle = (milliseconds: number) => {
+    idle += milliseconds;
+    options.onIdle?.(milliseconds);
+  };
   const preparedOf = (picture: PreparedPicture<Prepared>) => ("prepared" in picture ? picture.prepared : undefined);
-  for await (const { item, classification } of classifier.classify(pictures, preparedOf, options)) {
+  for await (const { item, classification } of classifier.classify(pictures, preparedOf, { ...options, onIdle })) {
     const now = performance.now();
-    const seconds = Math.round((now - last) * 1000) / 1e6;
-    last = now;
+    const times = { seconds: inSeconds(now - last), waitingSeconds: inSeconds(idle) };
+    [last, idle] = [now, 0];
     const { number, image, class: shown } = item;
     const picture: LabelledPicture = { number, image, class: shown };
     if ("error" in item) {
-      yield { ...picture, error: item.error.message, seconds };
+      yield { ...picture, error: item.error.message, ...times };
     } else {
-      yield { ...picture, ...judge(picture, classification!), seconds };
+      yield { ...picture, ...judge(picture, classification!), ...times };
     }
   }
+}
+
+/** To the microsecond. */
+function inSeconds(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1e6;
 }
 
 function judge(

@@ -4,8 +4,8 @@
  */
 
 import { EngineError } from "../errors.ts";
-import { joinAdapters } from "./adapters.ts";
-import type { EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "./record.ts";
+import { adapterOf, allOf } from "./computed-by.ts";
+import type { ComputedBy, EvaluatedPicture, Evaluation, EvaluationRun, Shard } from "./record.ts";
 import type { LabelledPicture } from "./pictures.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -14,10 +14,12 @@ type Fields = Readonly<Record<string, unknown>>;
 interface Collected {
   run?: EvaluationRun;
   shard?: Shard;
-  readonly adapters: Set<string>;
+  /** In a state's lines the shard is understood. */
+  readonly attempts: (Omit<ComputedBy, "shard"> & { readonly shard?: Shard })[];
   skipUnreadable: boolean;
   seconds: number;
-  /** Whether `seconds` is the sum of what its pictures say. */
+  waitingSeconds: number | null;
+  /** Whether these are the sums of what its pictures say. */
   summed: boolean;
   readonly pictures: Map<number, EvaluatedPicture>;
 }
@@ -32,16 +34,17 @@ const REMEDY = "give a state file, or what evaluate --json printed, whole";
  */
 export function parseEvaluation(text: string, file: string): Evaluation {
   const collected: Collected = {
-    adapters: new Set(),
+    attempts: [],
     skipUnreadable: false,
     seconds: 0,
+    waitingSeconds: 0,
     summed: true,
     pictures: new Map(),
   };
   text.split("\n").forEach((line, index) => {
     if (line.trim() !== "") take(collected, parseLine(line, index + 1, file), `line ${index + 1}`, file);
   });
-  const { run, shard, adapters, skipUnreadable, seconds, pictures } = collected;
+  const { run, shard, attempts, skipUnreadable, seconds, waitingSeconds, pictures } = collected;
   if (!run || !shard) throw refusal(file, "it is not an evaluation, or its last line is missing");
   const sorted = [...pictures.values()].sort((a, b) => a.number - b.number);
   for (const { number } of sorted) {
@@ -49,7 +52,17 @@ export function parseEvaluation(text: string, file: string): Evaluation {
       throw refusal(file, `picture ${number} is none of shard ${shard.index}/${shard.of} of ${run.total} pictures`);
     }
   }
-  return { run, shard, adapter: joinAdapters([...adapters]), pictures: sorted, seconds, skipUnreadable };
+  const computedBy = allOf(attempts.map((attempt) => ({ shard, ...attempt })));
+  return {
+    run,
+    shard,
+    adapter: adapterOf(computedBy),
+    computedBy,
+    pictures: sorted,
+    seconds,
+    waitingSeconds,
+    skipUnreadable,
+  };
 }
 
 function parseLine(line: string, number: number, file: string): Fields {
@@ -69,16 +82,15 @@ function take(collected: Collected, fields: Fields, where: string, file: string)
   const check = (holds: boolean, what: string) => {
     if (!holds) throw refusal(file, `${where} has no valid ${what}`);
   };
-  const { run, shard, adapter, skipUnreadable, seconds } = fields;
+  const { run, shard, adapter, computedBy, skipUnreadable } = fields;
   if ("image" in fields) {
     const picture = pictureOf(fields, check);
-    // A process that was taken for dead may have written a picture that its successor wrote, too.
-    if (!collected.pictures.has(picture.number)) {
+    const earlier = collected.pictures.get(picture.number);
+    // What could not be read is looked at again. Otherwise the first counts: a process that was taken for dead may have
+    // written a picture that its successor wrote, too.
+    if (!earlier || "error" in earlier) {
       collected.pictures.set(picture.number, picture);
-      if (collected.summed && seconds !== undefined) {
-        check(isAmount(seconds), "seconds");
-        collected.seconds += seconds as number;
-      }
+      if (collected.summed) addTimes(collected, fields, check);
     }
     return;
   }
@@ -88,20 +100,38 @@ function take(collected: Collected, fields: Fields, where: string, file: string)
     if (collected.run) throw refusal(file, `${where} begins another evaluation`);
     collected.run = run as EvaluationRun;
     collected.shard = shard as Shard;
-    if (seconds !== undefined) {
-      check(isAmount(seconds), "seconds");
-      collected.seconds = seconds as number;
-      collected.summed = false;
+    if (fields["seconds"] !== undefined) {
+      Object.assign(collected, { seconds: 0, waitingSeconds: 0, summed: false });
+      addTimes(collected, fields, check);
     }
   }
-  if (adapter !== undefined) {
-    check(typeof adapter === "string", "adapter");
-    collected.adapters.add(adapter as string);
+  if (computedBy !== undefined) {
+    check(isListOf(computedBy, isComputedBy), "computedBy");
+    collected.attempts.push(...(computedBy as ComputedBy[]));
+  } else if (adapter !== undefined) {
+    check(isAttempt(fields), "adapter");
+    const known = Object.entries({ adapter, tuning: fields["tuning"], batch: fields["batch"] });
+    const attempt = Object.fromEntries(known.filter(([, value]) => value !== undefined)) as unknown as ComputedBy;
+    if (adapter !== "") collected.attempts.push(attempt);
   }
   if (skipUnreadable !== undefined) {
     check(typeof skipUnreadable === "boolean", "skipUnreadable");
     collected.skipUnreadable = skipUnreadable as boolean;
   }
+}
+
+/** What took no time known of is left out; of what did, it may not be known how much of it was waiting. */
+function addTimes(
+  collected: Collected,
+  { seconds, waitingSeconds = null }: Fields,
+  check: (holds: boolean, what: string) => void,
+): void {
+  if (seconds === undefined) return;
+  check(isAmount(seconds), "seconds");
+  check(waitingSeconds === null || isAmount(waitingSeconds), "waitingSeconds");
+  collected.seconds += seconds as number;
+  const known = collected.waitingSeconds !== null && waitingSeconds !== null;
+  collected.waitingSeconds = known ? collected.waitingSeconds! + (waitingSeconds as number) : null;
 }
 
 function pictureOf(fields: Fields, check: (holds: boolean, what: string) => void): EvaluatedPicture {
@@ -131,6 +161,15 @@ function isRun(value: unknown): boolean {
   const { engine, models, protocol, crops, precision, backend, pictures, total } = (value ?? {}) as Fields;
   const texts = [engine, protocol, precision, backend, pictures].every((each) => typeof each === "string");
   return texts && isCount(crops) && isCount(total) && isListOf(models, isModel) && models.length > 0;
+}
+
+function isComputedBy(value: unknown): boolean {
+  return isAttempt((value ?? {}) as Fields) && isShard((value as Fields)["shard"]);
+}
+
+function isAttempt({ adapter, tuning, batch }: Fields): boolean {
+  const known = [undefined, null].includes(tuning as undefined) || typeof tuning === "string";
+  return typeof adapter === "string" && known && (batch === undefined || isCount(batch));
 }
 
 function isModel(value: unknown): boolean {

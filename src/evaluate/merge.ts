@@ -1,9 +1,10 @@
 /** Joining the shards of an evaluation into the whole, exactly as if it had been one. */
 
 import { EngineError } from "../errors.ts";
-import { joinAdapters } from "./adapters.ts";
 import { differences } from "./agree.ts";
-import { digestOfPictures, shardSize } from "./pictures.ts";
+import { adapterOf, allOf } from "./computed-by.ts";
+import { requireFinished } from "./finished.ts";
+import { digestOfPictures } from "./pictures.ts";
 import type { Evaluation } from "./record.ts";
 
 /** A shard's results, and what errors call them: their file. */
@@ -38,29 +39,27 @@ export async function mergeShards(parts: readonly NamedEvaluation[]): Promise<Ev
     }
   }
   checkShards(parts, shard.of);
-  for (const part of parts) requireFinished(part);
+  for (const { name, evaluation } of parts) requireFinished(name, evaluation);
   // Whatever order the files were given in, the whole is the same.
   const evaluations = parts.map(({ evaluation }) => evaluation).sort((a, b) => a.shard.index - b.shard.index);
   const pictures = evaluations.flatMap((each) => each.pictures).sort((a, b) => a.number - b.number);
   if ((await digestOfPictures(pictures)) !== run.pictures) {
     throw refusal(first.name, "the parts' pictures are not those that the evaluation began with: a file is damaged");
   }
+  const computedBy = allOf(...evaluations.map((each) => each.computedBy));
   return {
     run,
     shard: { index: 1, of: 1 },
-    adapter: joinAdapters(evaluations.map(({ adapter }) => adapter)),
+    adapter: adapterOf(computedBy),
+    computedBy,
     pictures,
     seconds: evaluations.reduce((sum, { seconds }) => sum + seconds, 0),
+    waitingSeconds: evaluations.reduce<number | null>(
+      (sum, { waitingSeconds }) => (sum === null || waitingSeconds === null ? null : sum + waitingSeconds),
+      0,
+    ),
     skipUnreadable: first.evaluation.skipUnreadable,
   };
-}
-
-/** @throws EngineError "evaluation" where it lacks some of its shard's pictures: its figures would be those of others. */
-export function requireFinished({ name, evaluation: { run, shard, pictures } }: NamedEvaluation): void {
-  const lacking = shardSize(shard, run.total) - pictures.length;
-  if (lacking > 0) {
-    throw refusal(name, `it lacks ${lacking} of its pictures`, "let it be finished by the command that began it");
-  }
 }
 
 function checkShards(parts: readonly NamedEvaluation[], of: number): void {

@@ -30,6 +30,20 @@ export interface Shard {
   readonly of: number;
 }
 
+/** What computed: an attempt on an evaluation, or on a shard of it. Last bits of probabilities depend on it. */
+export interface ComputedBy {
+  readonly shard: Shard;
+  /** The adapter's name with its driver's, or the processor's; empty where it is not known. */
+  readonly adapter: string;
+  /**
+   * SHA-256 of the choices that `tune` made for the adapter; null where kernels are chosen by default; left out where it
+   * is not known.
+   */
+  readonly tuning?: string | null;
+  /** Crops at once, at most; left out where it is not known. */
+  readonly batch?: number;
+}
+
 /** What became of one picture. */
 export type EvaluatedPicture = {
   /** Its place among all shards' pictures, from 0. */
@@ -57,12 +71,19 @@ export type EvaluatedPicture = {
 export interface Evaluation {
   readonly run: EvaluationRun;
   readonly shard: Shard;
-  /** The adapter's name, or the processor's. */
+  /** The adapter's name, or the processor's; of several, all of them. */
   readonly adapter: string;
+  /** All attempts on all shards, those once that are alike. */
+  readonly computedBy: readonly ComputedBy[];
   /** In the order of their numbers. */
   readonly pictures: readonly EvaluatedPicture[];
   /** Time that was spent on classifying, over all attempts and shards, in seconds. */
   readonly seconds: number;
+  /**
+   * Of these seconds, how many there was nothing to compute because the next picture was not decoded, from the first
+   * batch of each attempt on; null where that is not known.
+   */
+  readonly waitingSeconds: number | null;
   /** Whether unreadable pictures are left out of the denominators rather than counted as errors. */
   readonly skipUnreadable: boolean;
 }

@@ -6,6 +6,8 @@ import { documentOf } from "../page/document.ts";
 import { count, counted, figure, percent } from "../page/figures.ts";
 import { facts, type NamedValue, tiles } from "../page/lists.ts";
 import { html, type Markup } from "../page/markup.ts";
+import { byComputer } from "./computed-by.ts";
+import { requireFinished } from "./finished.ts";
 import { effortOf, PAPER_PICTURES } from "./paper.ts";
 import type { Evaluation } from "./record.ts";
 import { classNames } from "./report/class-names.ts";
@@ -13,6 +15,7 @@ import { classTable, confusionTable, worstClasses } from "./report/classes.ts";
 import { effortName, type Evaluated, variantColors, variants } from "./report/efforts.ts";
 import { errorBars, range } from "./report/error-bars.ts";
 import { gallery, mistakes, type Thumbnail } from "./report/gallery.ts";
+import { ensembles, modelTable } from "./report/models.ts";
 import { paperTable } from "./report/paper-table.ts";
 import { reportStyle } from "./report/style.ts";
 import { isClassified, summarise } from "./statistics.ts";
@@ -38,12 +41,17 @@ const MISTAKES = 24;
 const UNREADABLE = 1000;
 
 /**
- * The page whole, to be written as UTF-8.
- * @throws EngineError `check` where the evaluations are not of the same pictures.
+ * The page whole, to be written as UTF-8. Of a shard alone it says so.
+ *
+ * Rejects with EngineError `check` where the evaluations are not of the same pictures, and `evaluation` where one of them
+ * is not finished.
  */
 export async function evaluationPage(options: ReportOptions): Promise<string> {
   const { evaluations, subject, date, thumbnail } = options;
   const names = classNames(options.labels ?? IMAGENET_LABELS);
+  evaluations.forEach((each, index) => {
+    requireFinished(evaluations.length === 1 ? "the evaluation" : `evaluation ${index + 1}`, each);
+  });
   requireSamePictures(evaluations);
   const evaluated = evaluatedOf(evaluations);
   const [{ evaluation, summary }] = evaluated;
@@ -55,7 +63,7 @@ export async function evaluationPage(options: ReportOptions): Promise<string> {
     style: reportStyle,
     body: html`<h1>${headline}</h1>
       <p class="soft subtitle">
-        ${subject}${shard} · ${effortName(effortOf(run))} · ${run.precision} · ${adapter} · ${date.slice(0, 10)}
+        ${[`${subject}${shard}`, effortName(effortOf(run)), run.precision, adapter, date.slice(0, 10)].filter(Boolean).join(" · ")}
       </p>
       ${summaryTiles(evaluated[0])}
       <h2>Error by how much is looked at</h2>
@@ -69,7 +77,8 @@ export async function evaluationPage(options: ReportOptions): Promise<string> {
         The cost is how often the network looks at a picture.
         ${evaluations.length > 1 ? "Bold is what was evaluated here." : ""}
       </p>
-      ${paperTable(evaluated)} ${classSection()} ${confusionSection()} ${await mistakeSection()} ${unreadableSection()}
+      ${paperTable(evaluated)} ${modelSection()} ${classSection()} ${confusionSection()} ${await mistakeSection()}
+      ${unreadableSection()}
       <h2>How to read it</h2>
       <p>
         A picture is a top-1 error where its most probable class is not the one that it shows, and a top-5 error where
@@ -84,6 +93,17 @@ export async function evaluationPage(options: ReportOptions): Promise<string> {
       <h2>What was run</h2>
       ${evaluated.map((each) => runFacts(each, evaluated.length > 1))}`,
   });
+
+  function modelSection(): Markup {
+    const several = ensembles(evaluated);
+    if (several.length === 0) return html``;
+    return html`<h2>Each model alone</h2>
+      <p class="soft">
+        What an ensemble's models come to by themselves, on the same crops of the same pictures, beside the average of
+        their probabilities.
+      </p>
+      ${modelTable(several)}`;
+  }
 
   function classSection(): Markup {
     const worst = worstClasses(summary, CLASSES);
@@ -180,7 +200,8 @@ function summaryTiles({ evaluation, summary }: Evaluated): Markup {
 }
 
 function runFacts({ evaluation, summary }: Evaluated, several: boolean): Markup {
-  const { run, shard, adapter, skipUnreadable } = evaluation;
+  const { run, shard, adapter, computedBy, skipUnreadable } = evaluation;
+  const computers = byComputer(computedBy);
   const shown: NamedValue[] = [
     ...run.models.map(({ name, sha256 }, index): NamedValue => [
       run.models.length > 1 ? `Model ${index + 1}` : "Model",
@@ -189,7 +210,11 @@ function runFacts({ evaluation, summary }: Evaluated, several: boolean): Markup 
     ["Looked at by", `${counted(run.crops, "crop")} (${run.protocol})`],
     ["Precision", run.precision],
     ["Backend", run.backend],
-    ["Device", adapter],
+    ["Device", adapter || "none"],
+    ...(computers.length < 2 ? [] : computers).map(({ shards, name }): NamedValue => [
+      shards === "" ? "Computed by" : `${shards[0].toUpperCase()}${shards.slice(1)}`,
+      name,
+    ]),
     ["Engine", `googlenet-wgsl ${run.engine}`],
     ["Part", shard.of === 1 ? "whole" : `shard ${shard.index} of ${shard.of}`],
     [
@@ -200,6 +225,9 @@ function runFacts({ evaluation, summary }: Evaluated, several: boolean): Markup 
       "Time",
       `${figure(summary.seconds)} s of classifying, ${figure(summary.imagesPerSecond)} pictures a second of a machine`,
     ],
+    ...(summary.waitingShare === null
+      ? []
+      : [["Waited for pictures", `${percent(summary.waitingShare)} of the time`] as const]),
     [
       "Top-1",
       `${counted(summary.top1.errors, "error")} among ${count(summary.top1.of)}, ${range(summary.top1.interval)}`,

@@ -52,6 +52,8 @@ export interface Summary {
    */
   readonly models: readonly { readonly top1: ErrorRate; readonly top5: ErrorRate }[];
   readonly seconds: number;
+  /** The share of these seconds in which whatever computes waited for pictures; null where that is not known. */
+  readonly waitingShare: number | null;
   /** Pictures classified in a second of one machine: the seconds of merged shards are added up. 0 where none was. */
   readonly imagesPerSecond: number;
 }
@@ -104,7 +106,7 @@ interface ClassCounts {
  * An evaluation's figures. All of them are made of counts, so that those of merged shards equal those of the whole.
  * Unreadable pictures are errors, unless the evaluation leaves them out.
  */
-export function summarise({ run, pictures, seconds, skipUnreadable }: Evaluation): Summary {
+export function summarise({ run, pictures, seconds, waitingSeconds, skipUnreadable }: Evaluation): Summary {
   const counts = new Map<number, ClassCounts>();
   for (const picture of pictures) count(picture, counts);
 
@@ -136,6 +138,7 @@ export function summarise({ run, pictures, seconds, skipUnreadable }: Evaluation
     models: modelErrors(pictures.filter(isClassified), run.models.length, total),
     confusions: confusions.sort((a, b) => b.count - a.count || a.class - b.class || a.predicted - b.predicted),
     seconds,
+    waitingShare: waitingSeconds !== null && seconds > 0 ? waitingSeconds / seconds : null,
     imagesPerSecond: seconds > 0 ? readable / seconds : 0,
   };
 }

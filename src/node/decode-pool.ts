@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Threads that decode pictures and make them ready for a classifier, beside the one that feeds the device. */
 
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { Worker } from "node:worker_threads";
 import { EngineError } from "../errors.ts";
 import type { PreparedPicture, LabelledPicture } from "../evaluate/pictures.ts";
@@ -21,13 +21,22 @@ const TRIES = 2;
 const STILLBORN = 3;
 /** What errors call them. */
 const SUBJECT = "decoding threads";
-/** Threads of libuv, which decompress, unless UV_THREADPOOL_SIZE says otherwise. */
-const LIBUV_THREADS = 4;
+/** What a thread may take: the engine's code and sharp, two photographs of 12 megapixels, and what is made of them. */
+const THREAD_BYTES = 128e6;
+/** The share of the memory that threads may take together. */
+const THREADS_SHARE = 1 / 4;
 
-/** As many threads as there is work for: beside the one that feeds the device, and no more than libuv decompresses for. */
-export function decodingThreads(): number {
-  const decompressing = Number(process.env["UV_THREADPOOL_SIZE"]) || LIBUV_THREADS;
-  return Math.max(1, Math.min(availableParallelism() - 1, decompressing));
+/**
+ * As many threads as the machine computes at once beside the one that feeds the device, unless its memory, or what a
+ * container is given of it, is too small for them.
+ */
+export function decodingThreads(parallelism = availableParallelism(), memory = memoryBytes()): number {
+  return Math.max(1, Math.min(parallelism - 1, Math.floor((memory * THREADS_SHARE) / THREAD_BYTES)));
+}
+
+function memoryBytes(): number {
+  // 0 or beyond all bounds where nothing is set.
+  return Math.min(process.constrainedMemory() || Infinity, totalmem());
 }
 
 interface Pending {
@@ -47,7 +56,12 @@ interface Thread {
   ready: boolean;
 }
 
-/** Threads that decode pictures and make them ready for one classifier. */
+/**
+ * Threads that decode pictures and make them ready for one classifier.
+ *
+ * sharp decompresses in libuv's own threads, whoever asks: four, unless the variable `UV_THREADPOOL_SIZE` said otherwise
+ * before Node started. The command sets it to the machine's parallelism; a program of yours does so by itself.
+ */
 export class DecodePool<Own extends Preparation = Preparation> implements AsyncDisposable {
   readonly threads: number;
   private readonly preparation: Own;

@@ -11,7 +11,7 @@ import { EngineError } from "../errors.ts";
 import { differences } from "../evaluate/agree.ts";
 import type { TimedPicture } from "../evaluate/evaluate.ts";
 import { parseEvaluation } from "../evaluate/lines.ts";
-import type { Evaluation, EvaluationRun, Shard } from "../evaluate/record.ts";
+import type { ComputedBy, Evaluation, EvaluationRun, Shard } from "../evaluate/record.ts";
 import { FileLock } from "./file-lock.ts";
 import { describeSystemError, systemErrorCode } from "./system-errors.ts";
 
@@ -21,7 +21,7 @@ const BEGIN = '{"evaluation":1,';
 const SYNC_MS = 2000;
 
 /** Of a state that nothing is in yet. */
-const nothing = { adapter: "", pictures: [], seconds: 0 };
+const nothing = { adapter: "", computedBy: [], pictures: [], seconds: 0, waitingSeconds: 0 };
 
 /** The evaluation that a state is, or is to be, of. */
 export interface StateOptions {
@@ -84,8 +84,8 @@ export class EvaluationState implements AsyncDisposable {
   }
 
   /** Notes what computes. */
-  async begin(adapter: string): Promise<void> {
-    await this.append({ adapter });
+  async begin({ adapter, tuning, batch }: Omit<ComputedBy, "shard">): Promise<void> {
+    await this.append({ adapter, tuning, batch });
   }
 
   /** Keeps what became of a picture. Rejects with EngineError "write"; what was kept before stays. */
@@ -171,7 +171,12 @@ export async function readEvaluation(path: string): Promise<Evaluation> {
   }
   // What a state's process was cut off in writing is no part of it.
   const isState = bytes.toString("latin1", 0, BEGIN.length) === BEGIN;
-  return parseEvaluation(decode(isState ? wholeLines(bytes) : bytes, path), path);
+  return parseEvaluation(decode(isState ? wholeLines(bytes) : bytes, noEvaluation(path)), path);
+}
+
+function noEvaluation(path: string): EngineError {
+  const remedy = "give a state file, or what evaluate --json printed, whole";
+  return new EngineError("evaluation", path, "it is not text (UTF-8)", remedy);
 }
 
 /**
@@ -230,18 +235,19 @@ async function readLines(file: FileHandle, path: string): Promise<{ text: string
   const lines = wholeLines(bytes);
   // Of a first line that was cut off nothing is lost; anything else without a whole line is somebody's.
   if (lines.length === 0 && !BEGIN.startsWith(bytes.toString("latin1", 0, BEGIN.length))) throw noState(path);
-  return { text: decode(lines, path), length: lines.length };
+  return { text: decode(lines, noState(path)), length: lines.length };
 }
 
 function wholeLines(bytes: Buffer): Buffer {
   return bytes.subarray(0, bytes.lastIndexOf("\n") + 1);
 }
 
-function decode(bytes: Uint8Array, path: string): string {
+/** @throws the refusal, where it is no text */
+function decode(bytes: Uint8Array, refusal: EngineError): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw noState(path);
+    throw refusal;
   }
 }
 

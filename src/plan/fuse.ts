@@ -1,6 +1,6 @@
 /**
- * Fusion: a ReLU that alone follows a layer whose kernels can do it too is computed by them; convolutions of one input
- * are computed as one.
+ * Fusion: a ReLU that alone follows a layer whose kernels can do it too is computed by them, and so is a small max pooling
+ * that a convolution alone looks at; convolutions of one input are computed as one.
  */
 
 import type { Conv, Op, PoolMax } from "../graph/ops.ts";
@@ -68,7 +68,7 @@ export function plainNode(node: ShapedNode): FusedNode {
 const smallMap = 2 ** 18;
 
 /** Max poolings of stride 1 that alone precede a 1×1 convolution, and leave the map's size, become a part of it. */
-export function swallowPools(nodes: readonly FusedNode[], outputs: readonly ValueId[]): FusedNode[] {
+export function fusePools(nodes: readonly FusedNode[], outputs: readonly ValueId[]): FusedNode[] {
   const uses = countUses(
     nodes.map(({ node }) => node),
     outputs,

@@ -6,9 +6,10 @@ import { isView } from "../graph/ops/view.ts";
 import { placeInArena, type Range } from "./arena.ts";
 import type { chooseAlgorithm } from "./choices.ts";
 import type { FusedNode } from "./fuse.ts";
-import type { Launch, Problem } from "./kernel.ts";
+import { elementsOf, type Launch, parameterFor, type Problem } from "./kernel.ts";
 import { type Memory, roundUp } from "./memories.ts";
-import type { Step, View } from "./plan.ts";
+import type { Binding, PackedParameter, Step, View } from "./plan.ts";
+
 /** Picks a problem's algorithm, if there is one. */
 export type Chooser = (problem: Problem) => ReturnType<typeof chooseAlgorithm>;
 
@@ -88,6 +89,43 @@ function launchNode(
   }
   const { algorithm } = choice;
   return { problem, launches: algorithm.launch(problem), scratch: algorithm.scratch?.(problem) ?? [], choice };
+}
+
+/** What a launch's bindings are numbered by, slots and parameters. */
+export interface BindingNumbers {
+  slotOf(memory: number): number;
+  scratchOf(scratch: number): number;
+  parameterOf(parameter: PackedParameter): number;
+}
+
+/** A step's bindings, from what its launch calls them. */
+export function bindingsOf(launch: Launch, problem: Problem, numbers: BindingNumbers): readonly Binding[] {
+  const elements = elementsOf(launch, problem.precision);
+  const slot = (memory: number): Binding => ({ kind: "slot", slot: numbers.slotOf(memory) });
+  const parameter = (packed: PackedParameter): Binding => ({
+    kind: "parameter",
+    parameter: numbers.parameterOf(parameterFor(packed, elements)),
+  });
+  return launch.bindings.map((binding): Binding => {
+    switch (binding.kind) {
+      case "input": {
+        const input = problem.inputs[binding.input];
+        return input.parameter ? parameter(input.parameter) : slot(input.slot);
+      }
+      case "output":
+        return slot(problem.output.slot);
+      case "rest":
+        return slot(problem.rest!.slot);
+      case "unused":
+        return binding;
+      case "scratch":
+        return { kind: "slot", slot: numbers.scratchOf(binding.scratch) };
+      case "parameter":
+        return parameter(binding.parameter);
+      default:
+        return binding satisfies never;
+    }
+  });
 }
 
 /** Sorts a launch's values by where the kernel takes them. A misspelt name would silently leave a default. */

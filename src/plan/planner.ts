@@ -4,15 +4,15 @@ import type { Graph, ShapedGraph, ValueId } from "../graph/graph.ts";
 import { elementCount, imageCount } from "../graph/tensor.ts";
 import type { Range } from "./arena.ts";
 import { checkChoices, chooseAlgorithm, type Choices, type Decision, planChoiceFor, problemKey } from "./choices.ts";
-import { type FusedNode, fuseNodes, mergeConvolutions, outputsOf, plainNode, swallowPools } from "./fuse.ts";
-import { type Algorithm, elementsOf, type Launch, parameterFor, type Problem } from "./kernel.ts";
+import { type FusedNode, fuseNodes, mergeConvolutions, outputsOf, plainNode, fusePools } from "./fuse.ts";
+import { type Algorithm, elementsOf, type Launch, type Problem } from "./kernel.ts";
 import { isPointwise } from "./kernels/conv_pointwise.ts";
 import { someTileFits } from "./kernels/gemm.ts";
 import { broadcastPreference, hasWideSubgroups } from "./kernels/subgroups.ts";
-import { type Chooser, launchNodes, sortValues } from "./launches.ts";
+import { bindingsOf, type Chooser, launchNodes, sortValues } from "./launches.ts";
 import { checkBufferSize, type PlanLimits, tooLarge } from "./limits.ts";
 import { placeInMemories } from "./memories.ts";
-import { type Binding, type PackedParameter, parameterBytes, type Plan, plainTolerance, type Step } from "./plan.ts";
+import { type PackedParameter, parameterBytes, type Plan, plainTolerance, type Step } from "./plan.ts";
 import { byteLength, checkPrecision, elementBytes, type Precision } from "./precision.ts";
 
 /** How a graph is planned. */
@@ -89,29 +89,10 @@ export function planGraph(shaped: ShapedGraph, limits: PlanLimits, options: Plan
     }
     launches.forEach((launch, index) => {
       const elements = elementsOf(launch, precision);
-      const indexOf = (parameter: PackedParameter) =>
-        parameters.indexOf(problem.layer, parameterFor(parameter, elements));
-      const bindings = launch.bindings.map((binding): Binding => {
-        switch (binding.kind) {
-          case "input": {
-            const { slot, parameter } = problem.inputs[binding.input];
-            return parameter
-              ? { kind: "parameter", parameter: indexOf(parameter) }
-              : { kind: "slot", slot: slotOf[slot] };
-          }
-          case "output":
-            return { kind: "slot", slot: slotOf[problem.output.slot] };
-          case "rest":
-            return { kind: "slot", slot: slotOf[problem.rest!.slot] };
-          case "unused":
-            return binding;
-          case "scratch":
-            return { kind: "slot", slot: slotOf[scratch[binding.scratch]] };
-          case "parameter":
-            return { kind: "parameter", parameter: indexOf(binding.parameter) };
-          default:
-            return binding satisfies never;
-        }
+      const bindings = bindingsOf(launch, problem, {
+        slotOf: (memory) => slotOf[memory],
+        scratchOf: (index) => slotOf[scratch[index]],
+        parameterOf: (parameter) => parameters.indexOf(problem.layer, parameter),
       });
       steps.push({
         name: launches.length > 1 ? `${fused.name} (${index + 1} of ${launches.length})` : fused.name,
@@ -192,7 +173,7 @@ function mergeNodes(
   limits: PlanLimits,
 ): readonly FusedNode[] {
   if (broadcastPreference(limits) > 0) return mergeConvolutions(fused, isPointwise);
-  return someTileFits(limits) ? mergeConvolutions(swallowPools(fused, outputs)) : fused;
+  return someTileFits(limits) ? mergeConvolutions(fusePools(fused, outputs)) : fused;
 }
 
 /** Gives equal ranges one number, so that a printed plan shows which memory is used again. */

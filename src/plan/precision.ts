@@ -4,7 +4,9 @@ import { EngineError } from "../errors.ts";
 import { elementCount, type Shape } from "../graph/tensor.ts";
 import type { PlanLimits } from "./limits.ts";
 
+/** The precisions that there are. */
 export const PRECISIONS = ["f32", "f16"] as const;
+
 /** What numbers are stored as on the device: float32 or float16. */
 export type Precision = (typeof PRECISIONS)[number];
 

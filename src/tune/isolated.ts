@@ -7,7 +7,8 @@
 import type { ValueId } from "../graph/graph.ts";
 import { elementCount, elementsPerImage, imageCount, type Tensor } from "../graph/tensor.ts";
 import type { Decision } from "../plan/choices.ts";
-import { type Algorithm, elementsOf, type Launch, parameterFor, type Problem } from "../plan/kernel.ts";
+import { type Algorithm, elementsOf, type Launch, type Problem } from "../plan/kernel.ts";
+import { bindingsOf, sortValues } from "../plan/launches.ts";
 import type { PackedParameter, Plan, Step, View } from "../plan/plan.ts";
 import { elementBytes } from "../plan/precision.ts";
 import type { Program } from "../webgpu/program.ts";
@@ -70,41 +71,21 @@ export function isolatedPlan(algorithms: readonly Algorithm[], problem: Problem)
     ...scratch.map((_, index) => `scratch${index}`),
   ];
   const parameters: PackedParameter[] = [];
-  const stepOf = (launch: Launch): Step => {
-    const { kernel, values, bindings, workgroups } = launch;
-    const elements = elementsOf(launch, precision);
-    const pick = (wanted: readonly string[]) => Object.fromEntries(wanted.map((name) => [name, values[name]]));
-    return {
-      name: kernel.name,
-      kernel: kernel.name,
-      constants: pick(kernel.constants),
-      layer: pick(kernel.layer),
-      tiles: pick(kernel.tiles),
-      elements,
-      bindings: bindings.map((binding) => {
-        switch (binding.kind) {
-          case "input":
-            return { kind: "slot", slot: problem.inputs[binding.input].slot };
-          case "output":
-            return { kind: "slot", slot: problem.output.slot };
-          case "rest":
-            return { kind: "slot", slot: problem.rest!.slot };
-          case "unused":
-            return binding;
-          case "scratch":
-            return { kind: "slot", slot: slotCount + binding.scratch };
-          case "parameter":
-            return { kind: "parameter", parameter: parameters.push(parameterFor(binding.parameter, elements)) - 1 };
-          default:
-            return binding satisfies never;
-        }
-      }),
-      workgroups,
-      outputs: [slotName(problem.output.slot)],
-      macs: 0,
-      bytes: 0,
-    };
-  };
+  const stepOf = (launch: Launch): Step => ({
+    name: launch.kernel.name,
+    kernel: launch.kernel.name,
+    ...sortValues(launch),
+    elements: elementsOf(launch, precision),
+    bindings: bindingsOf(launch, problem, {
+      slotOf: (slot) => slot,
+      scratchOf: (index) => slotCount + index,
+      parameterOf: (parameter) => parameters.push(parameter) - 1,
+    }),
+    workgroups: launch.workgroups,
+    outputs: [slotName(problem.output.slot)],
+    macs: 0,
+    bytes: 0,
+  });
   const steps: Step[] = [];
   const decisions = algorithms.map((algorithm): Decision => {
     const own = algorithm.launch(problem).map(stepOf);

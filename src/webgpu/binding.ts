@@ -79,7 +79,7 @@ export class IoBinding implements Disposable {
       for (const { program } of leases) await program.prepare([...targets.keys()], inputPrecision !== "f32");
       const bound = parts.map((part, index): BoundPart => ({
         lease: leases[index],
-        sources: { places: placesOf(part, sources, plan, inputPrecision), narrow: inputPrecision !== "f32" },
+        sources: { places: placesOf(part, sources, plan, inputPrecision), asStored: inputPrecision !== "f32" },
         targets: placesOf(part, targets, plan, "f32"),
       }));
       if (keepsPrograms) for (const { keep } of leases) keep();

@@ -17,7 +17,7 @@ import { guarded } from "./errors.ts";
 import type { ParameterBuffers } from "./parameters.ts";
 import { Patience, pollingDevices } from "./patience.ts";
 import type { PipelineCache } from "./pipelines.ts";
-import { makeReadback, type Place, type Readback, readMapped, type Tap } from "./readback.ts";
+import { makeReadback, type Place, type Readback, readMapped, type ValueCopy } from "./readback.ts";
 import { unshared } from "./shared_memory.ts";
 import { Staging } from "./staging.ts";
 import { timePasses } from "./timestamps.ts";
@@ -28,7 +28,7 @@ export type CompileProgress = (done: number, total: number) => void;
 /** Whether sources hold what callers have, float32, or what the arena does. */
 export interface EncodeSources {
   readonly places: ReadonlyMap<ValueId, Place>;
-  readonly narrow: boolean;
+  readonly asStored: boolean;
 }
 
 export class Program {
@@ -163,8 +163,8 @@ export class Program {
   }
 
   /** Makes ready to encode runs that give these values out, and whose inputs hold what the arena does or float32. */
-  async prepare(ids: readonly ValueId[], narrow: boolean): Promise<void> {
-    if (!narrow) await this.makeEntry();
+  async prepare(ids: readonly ValueId[], asStored: boolean): Promise<void> {
+    if (!asStored) await this.makeEntry();
     const key = JSON.stringify(ids);
     if (this.exitFor(ids) || this.exits.has(key)) return;
     const exit = await this.makeExit(ids);
@@ -179,7 +179,7 @@ export class Program {
    * comes by the CPU. The places must be right for what lies there, and the values prepared.
    */
   encode(encoder: GPUCommandEncoder, sources: EncodeSources, targets: ReadonlyMap<ValueId, Place>): void {
-    const entry = sources.narrow ? undefined : this.readyEntry;
+    const entry = sources.asStored ? undefined : this.readyEntry;
     for (const [id, { buffer, offset }] of sources.places) {
       const staged = entry?.values.get(id);
       if (staged) {
@@ -305,9 +305,9 @@ export class Program {
     const { checked } = guarded(device, "run", () => {
       this.writeInputs(inputs);
       const encoder = device.createCommandEncoder();
-      this.encodeSteps(encoder, this.readyEntry, readback.taps, exit);
+      this.encodeSteps(encoder, this.readyEntry, readback.copies, exit);
       // A buffer that nothing is copied into would be mapped before the run is done.
-      if (readback.taps.length === 0) encoder.copyBufferToBuffer(this.arena, 0, readback.buffer, 0, 4);
+      if (readback.copies.length === 0) encoder.copyBufferToBuffer(this.arena, 0, readback.buffer, 0, 4);
       device.queue.submit([encoder.finish()]);
     });
     const mapped = this.patience.await(() => readback.buffer.mapAsync(mapModeRead));
@@ -339,13 +339,13 @@ export class Program {
   private encodeSteps(
     encoder: GPUCommandEncoder,
     entry: Staging | undefined,
-    taps: readonly Tap[],
+    copies: readonly ValueCopy[],
     exit: Staging | undefined,
   ): void {
     const { outputs } = this.plan;
     const last = this.dispatches.length - 1;
     // Outputs stay where they are until the end.
-    const due = (tap: Tap) => (outputs.includes(tap.id) ? last : tap.value.readyAfter);
+    const due = (copy: ValueCopy) => (outputs.includes(copy.id) ? last : copy.value.readyAfter);
     let pass: GPUComputePassEncoder | undefined;
     let current: GPUComputePipeline | undefined;
     const compute = (each: Dispatch) => {
@@ -358,13 +358,13 @@ export class Program {
       pass = undefined;
     };
     const giveOut = (step: number) => {
-      for (const tap of taps) {
-        if (due(tap) !== step) continue;
+      for (const copy of copies) {
+        if (due(copy) !== step) continue;
         if (exit) {
-          compute(exit.values.get(tap.id)!.dispatch);
+          compute(exit.values.get(copy.id)!.dispatch);
         } else {
           endPass();
-          this.encodeCopy(encoder, tap);
+          this.encodeCopy(encoder, copy);
         }
       }
     };
@@ -376,13 +376,13 @@ export class Program {
     });
     endPass();
     if (!exit) return;
-    for (const { id, buffer, offset } of taps) {
+    for (const { id, buffer, offset } of copies) {
       const staged = exit.values.get(id)!;
       encoder.copyBufferToBuffer(staged.buffer, 0, buffer, offset, staged.bytes);
     }
   }
 
-  private encodeCopy(encoder: GPUCommandEncoder, { value, buffer, offset }: Tap): void {
+  private encodeCopy(encoder: GPUCommandEncoder, { value, buffer, offset }: ValueCopy): void {
     for (const { inArena, outside, bytes } of this.pieces(value)) {
       encoder.copyBufferToBuffer(this.arena, inArena, buffer, offset + outside, bytes);
     }

@@ -14,14 +14,14 @@ export interface Place {
 }
 
 /** A value to be copied out, image after image, and where to. */
-export interface Tap extends Place {
+export interface ValueCopy extends Place {
   readonly id: ValueId;
   readonly value: PlannedValue;
 }
 
 /** Values to be read back, one after the other in one buffer. */
 export interface Readback {
-  readonly taps: readonly Tap[];
+  readonly copies: readonly ValueCopy[];
   readonly buffer: GPUBuffer;
 }
 
@@ -39,19 +39,19 @@ export function makeReadback(device: GPUDevice, plan: Plan, ids: readonly ValueI
   const usage = bufferUsage.mapRead | bufferUsage.copyDst;
   const buffer = device.createBuffer({ label: "read-back", size: Math.max(size, 4), usage });
   let end = 0;
-  const taps = ids.map((id, index): Tap => {
+  const copies = ids.map((id, index): ValueCopy => {
     const offset = end;
     end += bytes[index];
     return { id, value: plan.values[id], buffer, offset };
   });
-  return { taps, buffer };
+  return { copies, buffer };
 }
 
 /** The values in a buffer that was mapped. */
-export function readMapped({ taps, buffer }: Readback): Map<ValueId, Tensor> {
+export function readMapped({ copies, buffer }: Readback): Map<ValueId, Tensor> {
   const range = buffer.getMappedRange();
   return new Map(
-    taps.map(({ id, value: { shape }, offset }) => [
+    copies.map(({ id, value: { shape }, offset }) => [
       id,
       { shape, data: new Float32Array(range, offset, elementCount(shape)).slice() },
     ]),

@@ -290,11 +290,18 @@ export class Session implements Disposable {
     this.dispose();
   }
 
-  /** @param good - whether its programs stay when it is disposed of */
-  private async bindFor(good: boolean, inputs: Buffers, outputs: Buffers, options: EncodeOptions): Promise<IoBinding> {
+  /** @param keepsPrograms - whether its programs stay when it is disposed of */
+  private async bindFor(
+    keepsPrograms: boolean,
+    inputs: Buffers,
+    outputs: Buffers,
+    options: EncodeOptions,
+  ): Promise<IoBinding> {
     checkOptions(options, { batch: "count", inputPrecision: "precision" });
     const { batch = this.batch, inputPrecision } = options;
-    return this.deployed((deployment) => IoBinding.create(deployment, batch, inputs, outputs, inputPrecision, good));
+    return this.deployed((deployment) =>
+      IoBinding.create(deployment, batch, inputs, outputs, inputPrecision, keepsPrograms),
+    );
   }
 
   private get batch(): number {

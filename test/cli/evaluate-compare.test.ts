@@ -2,24 +2,25 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { printComparison } from "../../src/cli/evaluate-compare.ts";
 import { Terminal } from "../../src/cli/terminal.ts";
-import type { EvaluatedPicture } from "../../src/evaluate/record.ts";
+import type { EvaluatedPicture, Evaluation } from "../../src/evaluate/record.ts";
 import { evaluationOf, randomPictures, seen, unreadable } from "../support/evaluations.ts";
 import { freshSeed, uniform } from "../support/random.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
-async function printed(json: boolean, first: readonly EvaluatedPicture[], second: readonly EvaluatedPicture[]) {
+function printed(json: boolean, first: readonly EvaluatedPicture[], second: readonly EvaluatedPicture[]) {
+  return printedOf(json, evaluationOf(first), evaluationOf(second, { run: { precision: "float16" } }));
+}
+
+async function printedOf(json: boolean, first: Evaluation, second: Evaluation) {
   const terminal = new Terminal({ json, quiet: false });
   let text = "";
   vi.spyOn(terminal, "print").mockImplementation((line) => {
     text += `${line}\n`;
     return Promise.resolve();
   });
-  const status = await printComparison(
-    { name: "a.json", evaluation: evaluationOf(first) },
-    { name: "b.json", evaluation: evaluationOf(second, { run: { precision: "float16" } }) },
-    terminal,
-  );
+  const both = [first, second].map((evaluation, index) => ({ name: ["a.json", "b.json"][index], evaluation }));
+  const status = await printComparison(both[0], both[1], terminal);
   expect(status).toBe(0);
   return text;
 }
@@ -48,7 +49,7 @@ test("for programs: a line a picture that changed, and last the figures", async 
     second: { class: 2, probability: 0.5 },
   });
   expect(JSON.parse(lines[1])).toMatchObject({
-    first: { name: "a.json", precision: "float32", adapter: "A GPU" },
+    first: { name: "a.json", precision: "float32", adapter: "A GPU", shard: { index: 1, of: 1 } },
     second: { name: "b.json", precision: "float16" },
     pictures: 3,
     compared: 2,
@@ -56,6 +57,11 @@ test("for programs: a line a picture that changed, and last the figures", async 
     top1: { onlyFirst: 0, onlySecond: 1, mcnemar: { test: "exact binomial", statistic: null, p: 1 } },
     changed: 1,
   });
+});
+
+test("marks a shard as one", async () => {
+  const part = evaluationOf(first, { shard: { index: 2, of: 3 } });
+  expect(await printedOf(false, part, part)).toMatch(/^a\.json \(shard 2\/3\) +1 +1 /m);
 });
 
 test("shows people the first of many", async () => {

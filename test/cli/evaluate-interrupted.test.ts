@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import {
   copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -166,4 +167,48 @@ test("a file that can't be read for a moment ends it with the state kept, and is
   const { status, stdout } = await start({ ...options, state }).ended;
   expect(status).toBe(0);
   expect(figures(parseEvaluation(stdout, "again"))).toEqual(figures(undisturbed));
+});
+
+test("pictures that were mended since are read when it goes on, and it ends as if they had always been fine", async () => {
+  const mended = path.join(root, "mended");
+  cpSync(folder, mended, { recursive: true });
+  const repair = (image: string) => copyFileSync(path.join(folder, "0.png"), path.join(mended, image));
+  const state = path.join(root, "mended.state");
+  const options = { folder: mended, labels, exact: true };
+  expect((await killAt({ ...options, state }, 2 + 17)).status).toBeNull();
+  const unread = (await readEvaluation(state)).pictures.filter((each) => "error" in each);
+  expect(unread.length).toBeGreaterThanOrEqual(2);
+
+  repair(unread[0].image);
+  const lookedAgain = await start({ ...options, state }).ended;
+  expect(lookedAgain.stderr.match(/this is not a picture that can be read/g)).toHaveLength(2);
+  const lines = lookedAgain.stdout.trim().split("\n");
+  expect(lines).toHaveLength(COUNT + 1);
+  const undisturbed = parseEvaluation((await start(options).ended).stdout, "undisturbed");
+  expect(figures(parseEvaluation(lookedAgain.stdout, "again")), `seed ${seed}`).toEqual(figures(undisturbed));
+  expect(figures(await readEvaluation(state))).toEqual(figures(undisturbed));
+
+  // Once it is finished it stays as it is.
+  repair(unread[1].image);
+  const kept = readFileSync(state);
+  expect(figures(parseEvaluation((await start({ ...options, state }).ended).stdout, "finished"))).toEqual(
+    figures(undisturbed),
+  );
+  expect(readFileSync(state).equals(kept)).toBe(true);
+});
+
+test("one that goes on elsewhere says so, and keeps what computed it", async () => {
+  const state = path.join(root, "elsewhere.state");
+  await killAt({ state, skipUnreadable: true }, 8);
+  const { status, stdout, stderr } = await start({ state, skipUnreadable: true, adapter: "another", quiet: false })
+    .ended;
+  expect(status).toBe(0);
+  expect(stderr).toContain(`${state}: goes on with another in place of stub: last bits of probabilities may differ\n`);
+  const attempt = { shard: { index: 1, of: 1 }, tuning: null, batch: 3 };
+  const known = {
+    adapter: "stub + another",
+    computedBy: ["stub", "another"].map((adapter) => ({ ...attempt, adapter })),
+  };
+  expect(parseEvaluation(stdout, "elsewhere")).toMatchObject(known);
+  expect(await readEvaluation(state)).toMatchObject(known);
 });

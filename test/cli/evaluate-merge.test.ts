@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { digestOfPictures, picturesOf } from "../../src/evaluate/pictures.ts";
 import type { EvaluatedPicture, EvaluationRun } from "../../src/evaluate/record.ts";
-import { evaluationOf, randomPictures } from "../support/evaluations.ts";
+import { type EvaluationChanges, evaluationOf, randomPictures } from "../support/evaluations.ts";
 import { freshSeed, uniform } from "../support/random.ts";
 import { googlenet, objects } from "./googlenet.ts";
 
@@ -18,8 +18,10 @@ function printed(
   { index, of = 2, ...changes }: { index: number; of?: number } & Partial<EvaluationRun>,
   pictures: readonly EvaluatedPicture[],
   digest: string,
+  more: EvaluationChanges = {},
 ): string {
   const { run, ...rest } = evaluationOf(pictures, {
+    ...more,
     shard: { index, of },
     run: { pictures: digest, total: pictures.length, ...changes },
   });
@@ -119,6 +121,29 @@ describe("others beside the merged", () => {
     expect(lines).toHaveLength(pictures.length + 1);
     expect(lines.at(-1)).toMatchObject({ images: 30 });
   });
+});
+
+test("what computed each shard is printed, for people and for programs", async () => {
+  const pictures = randomPictures(uniform(freshSeed()), 30);
+  const digest = await digestOfPictures(pictures);
+  const parts = [1, 2, 3].map((index) => {
+    const computedBy = [{ shard: { index, of: 3 }, adapter: index === 2 ? "B" : "A GPU", tuning: null, batch: 8 }];
+    return printed(`of three ${index}.json`, { index, of: 3 }, pictures, digest, { computedBy });
+  });
+  const { stdout } = await googlenet(["evaluate", "--merge", ...parts]);
+  expect(stdout).toMatch(/^Runs on +A GPU \+ B \(WebGPU\)$/m);
+  expect(stdout).toMatch(
+    /^What computed it\nshards 1, 3 of 3 +A GPU, kernels by default\nshard 2 of 3 +B, kernels by default$/m,
+  );
+  const merged = await googlenet(["evaluate", "--merge", ...parts, "--json"]);
+  expect(objects(merged.stdout).at(-1)).toMatchObject({
+    adapter: "A GPU + B",
+    computedBy: ["A GPU", "B", "A GPU"].map((adapter, index) => ({ shard: { index: index + 1, of: 3 }, adapter })),
+  });
+  const whole = path.join(folder, "of three.json");
+  writeFileSync(whole, merged.stdout);
+  const compared = await googlenet(["evaluate", "--compare", whole, whole]);
+  expect(compared.stdout.match(/^what computed .*of three\.json\nshards 1, 3 of 3 +A GPU/gm)).toHaveLength(2);
 });
 
 test("shards merge to a whole that agrees with itself", async () => {

@@ -1,6 +1,7 @@
 /**
  * Evaluates as the command does, by a classifier without a network: `evaluate-stub.ts {"folder", "labels", "state", …}`.
- * What it says of a picture depends on the picture, and in the last digits on the batch that it is in, as on a device.
+ * What it says of a picture depends on the picture, and in the last digits on the batch that it is in, as on a device
+ * whose kernels were tuned batch by batch.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -28,6 +29,11 @@ export interface StubOptions {
   readonly delay?: number;
   /** Stands for the weights. */
   readonly seed?: number;
+  /** Whether the batch has no part in the last digits, as by default on a device. */
+  readonly exact?: boolean;
+  readonly adapter?: string;
+  /** Unless it is false, no notes are printed. */
+  readonly quiet?: boolean;
 }
 
 const GROUP = 3;
@@ -39,10 +45,12 @@ class Stub implements Classifier<Sampling> {
   readonly preparation = { kind: "sampling", protocol: "squash224", side: 16 } as const;
   private readonly delay: number;
   private readonly seed: number;
+  private readonly exact: boolean;
 
-  constructor({ delay = 0, seed = 1 }: StubOptions) {
+  constructor({ delay = 0, seed = 1, exact = false }: StubOptions) {
     this.delay = delay;
     this.seed = seed;
+    this.exact = exact;
   }
 
   prepare(image: RgbImage): Sampling {
@@ -78,7 +86,7 @@ class Stub implements Classifier<Sampling> {
   private classifyOne(sampling: Sampling | undefined, batch: number) {
     if (!sampling) return undefined;
     const next = uniform(sampling.pixels.reduce((sum, word) => (Math.imul(sum, 31) + word) | 0, this.seed));
-    const prob = Float32Array.from({ length: 10 }, () => next() * (1 + 1e-6 * batch));
+    const prob = Float32Array.from({ length: 10 }, () => next() * (this.exact ? 1 : 1 + 1e-6 * batch));
     return { probabilities: { prob }, models: [{ prob }], milliseconds: 1 };
   }
 }
@@ -86,6 +94,7 @@ class Stub implements Classifier<Sampling> {
 /** Prints what the command prints with --json. */
 export async function evaluateByStub(options: StubOptions, terminal: Terminal): Promise<void> {
   const { folder, labels, state, shard = { index: 1, of: 1 }, skipUnreadable = false, seed = 1 } = options;
+  const { adapter = "stub" } = options;
   const { pictures } = await listLabelledPictures(folder, { labels });
   const evaluation = await evaluateWork(
     {
@@ -108,7 +117,9 @@ export async function evaluateByStub(options: StubOptions, terminal: Terminal): 
         Promise.resolve({
           classifier: new Stub(options),
           backend: "cpu",
-          adapter: "stub",
+          adapter,
+          tuning: null,
+          batch: GROUP,
           precision: "f32",
           [Symbol.dispose]: () => undefined,
         }),
@@ -120,7 +131,8 @@ export async function evaluateByStub(options: StubOptions, terminal: Terminal): 
 
 if (process.argv[1] === import.meta.filename) {
   try {
-    await evaluateByStub(JSON.parse(process.argv[2]) as StubOptions, new Terminal({ json: true, quiet: true }));
+    const options = JSON.parse(process.argv[2]) as StubOptions;
+    await evaluateByStub(options, new Terminal({ json: true, quiet: options.quiet ?? true }));
   } catch (error) {
     process.stderr.write(`${errorLine(error)}\n`);
     process.exitCode = statusOf(error);

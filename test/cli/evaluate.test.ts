@@ -115,19 +115,26 @@ describeGpu("evaluate on the GPU", () => {
       precision: "f32",
     });
     expect(figures["imagesPerSecond"]).toBeGreaterThan(0);
+    const { seconds, waitingSeconds, waitingShare } = figures as Record<string, number>;
+    expect(waitingShare).toBeCloseTo(waitingSeconds / seconds, 12);
+    expect(waitingShare).toBeGreaterThanOrEqual(0);
+    expect(waitingShare).toBeLessThan(1);
     expect(readFileSync(html, "utf8")).toMatch(/^<!doctype html>[^]*data:image\/jpeg;base64/i);
 
     // All is there: no device is needed any more, and none is looked for.
     const again = await googlenet([...argv, "--json", "--skip-unreadable"], { env: NO_ADAPTER });
     expect(again).toMatchObject({
       status: 0,
-      stderr: `${state}: keeps 1 picture that could not be read as such; a new state looks at all of them again\n`,
+      stderr: `${state}: is finished, and keeps 1 picture that could not be read as such; remove it, or name another --state, to look at all pictures anew\n`,
     });
     const left = objects(again.stdout);
     expect(left.slice(0, -1)).toEqual(objects(stdout).slice(0, -1));
     expect(left.at(-1)).toMatchObject({ images: 4, unreadable: 1, top1Error: 2 / 3, top5Error: 1 / 3 });
     const text = (await googlenet([...argv, "--quiet"], { env: NO_ADAPTER })).stdout;
     expect(text).toMatch(/^Pictures +4, 1 unreadable, counted as errors$/m);
+    expect(text).toMatch(
+      new RegExp(`^Waiting +the GPU waited for pictures ${(100 * waitingShare).toFixed(1)} % of`, "m"),
+    );
     expect(text).toMatch(/^top-1 +75\.00 % +30\.06 % to 95\.44 % +3 of 4$/m);
     expect(text).toMatch(/^ +1 +1 +1 +50\.00 % +base +10\.07 % +base$/m);
     expect(text).toMatch(/^Unreadable\ntench\/broken\.jpg: /m);

@@ -1,4 +1,4 @@
-/** `run` on model files: ONNX, and Caffe's prototxt with weights. */
+/** `run` and `plan` on model files: ONNX, and Caffe's prototxt with weights. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -9,7 +9,7 @@ import { readNpy } from "../../src/formats/npy.ts";
 import "../support/close.ts";
 import { describeGpu } from "../support/gpu.ts";
 import { randomTensor, uniform } from "../support/random.ts";
-import { googlenet, objects, writeArrayFile } from "./googlenet.ts";
+import { googlenet, NO_ADAPTER, objects, writeArrayFile } from "./googlenet.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "googlenet models "));
 const array = (name: string) => readNpy(readFileSync(path.join(folder, name)), name);
@@ -45,6 +45,18 @@ beforeAll(() => {
       nodes: [{ type: "Resize", name: "up", inputs: ["x"], output: "y" }],
       initializers: [],
       inputs: [["x", [1]]],
+      outputs: [["y", null]],
+    }),
+  );
+  writeFileSync(
+    path.join(folder, "fixed.onnx"),
+    encodeModel({
+      name: "fixed",
+      irVersion: 8,
+      opset: 13,
+      nodes: [{ type: "Relu", inputs: ["x"], output: "y" }],
+      initializers: [],
+      inputs: [["x", [4, 3]]],
       outputs: [["y", null]],
     }),
   );
@@ -91,6 +103,58 @@ describeGpu("run on the GPU", () => {
     const last = [4, 5].flatMap((row) => [2, 3, 4].map((column) => conv.data[row * 5 + column]));
     expect(pool.data[5]).toBe(Math.max(...last));
     expect(conv.data.every((value) => value >= 0)).toBe(true);
+  });
+});
+
+describe("plan", () => {
+  const plan = (...argv: string[]) => googlenet(["plan", ...argv], { cwd: folder, env: NO_ADAPTER });
+  const sized = ["net.onnx", "--dimension", "height=6", "--dimension", "width=5"];
+
+  test("prints the steps that a model file takes, for the sizes that it leaves open", async () => {
+    const { status, stdout, stderr } = await plan(...sized, "--batch", "3", "--json");
+    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringMatching(/^planned for .*\n$/) as string });
+    const steps = objects(stdout);
+    expect(steps.pop()).toMatchObject({ steps: 3, batch: 3, macs: 3 * 30 * 4 * 2 * 9, parameters: 72, parts: 1 });
+    expect(steps.map(({ step }) => step)).toEqual(["Conv maps", "Add sum", "GlobalMaxPool top"]);
+    const wider = objects(
+      (await plan("net.onnx", "--dimension", "height=12", "--dimension", "width=5", "--json")).stdout,
+    );
+    expect(wider.at(-1)).toMatchObject({ batch: 1, macs: 60 * 4 * 2 * 9 });
+    const fixed = objects((await plan("fixed.onnx", "--json")).stdout);
+    expect(fixed.at(-1)).toMatchObject({ steps: 1, batch: 4, requestedBatch: 4, parts: 1 });
+    const caffeNet = await plan("net.prototxt", "--weights", "seed:1", "--batch", "2");
+    expect(caffeNet.stdout).toMatch(/\n\d steps for a batch of 2 in .*, 72 parameters/);
+  });
+
+  test.each<[string, number, readonly string[], RegExp]>([
+    [
+      "an extent that is open",
+      2,
+      ["net.onnx"],
+      /input "image": its extent height is open; say what it is: --dimension "h/,
+    ],
+    [
+      "an extent that isn't there",
+      2,
+      [...sized, "--dimension", "depth=1"],
+      /free dimension "depth": net\.onnx has none/,
+    ],
+    ["one given twice", 2, [...sized, "--dimension", "width=5"], /--dimension width: it is given twice/],
+    ["no number", 2, ["net.onnx", "--dimension", "height=0"], /--dimension: it can't be "height=0"; give NAME=N/],
+    [
+      "the batch as one",
+      2,
+      [...sized, "--dimension", "batch=2"],
+      /--dimension batch: it is the batch size; give --batch/,
+    ],
+    ["a batch where it is fixed", 2, ["fixed.onnx", "--batch", "2"], /--batch 2: fixed\.onnx is of a fixed batch size/],
+    ["sizes for googlenet", 2, ["--dimension", "height=5"], /--dimension: googlenet leaves nothing open but the batch/],
+    ["a model that isn't supported", 1, ["resize.onnx"], /resize\.onnx: node "up" is Resize/],
+    ["weights", 1, ["net.caffemodel"], /net\.caffemodel: these are weights/],
+  ])("says what is wrong: %s", async (_, status, argv, message) => {
+    const result = await plan(...argv);
+    expect(result).toMatchObject({ status, stdout: "" });
+    expect(result.stderr).toMatch(message);
   });
 });
 

@@ -160,4 +160,21 @@ describe("a comparison", () => {
     expect(() => compareEvaluations(evaluationOf(first), evaluationOf(other))).toThrow(message);
     expect(() => compareEvaluations(evaluationOf(other), evaluationOf(first))).toThrow();
   });
+
+  test("refuses what is not finished, be it the whole or a shard", () => {
+    const whole = evaluationOf(first);
+    const refused = (which: string, lacking: number): unknown =>
+      expect.objectContaining({
+        code: "evaluation",
+        message: `the ${which} evaluation: it lacks ${lacking} of its pictures; let it be finished by the command that began it`,
+      });
+    const cut = evaluationOf(first.slice(0, 4), { run: { total: first.length } });
+    expect(() => compareEvaluations(cut, cut)).toThrow(refused("first", 2));
+    expect(() => compareEvaluations(whole, cut)).toThrow(refused("second", 2));
+    const shard = { index: 2, of: 3 };
+    const part = evaluationOf([first[1], first[4]], { shard, run: { total: first.length } });
+    expect(compareEvaluations(part, part)).toMatchObject({ pictures: 2, compared: 1 });
+    const begun = { ...part, pictures: part.pictures.slice(1) };
+    expect(() => compareEvaluations(part, begun)).toThrow(refused("second", 1));
+  });
 });

@@ -21,7 +21,14 @@ function split(whole: Evaluation, of: number): NamedEvaluation[] {
     const shard = { index: part + 1, of };
     return {
       name: `${part + 1}.json`,
-      evaluation: { ...whole, shard, pictures: picturesOf(shard, whole.pictures), seconds: 0.5 },
+      evaluation: {
+        ...whole,
+        shard,
+        computedBy: [{ shard, adapter: "A GPU" }],
+        pictures: picturesOf(shard, whole.pictures),
+        seconds: 0.5,
+        waitingSeconds: 0.25,
+      },
     };
   });
 }
@@ -35,17 +42,39 @@ test.each([1, 2, 3, 8, 57, 60])(`%i shards in any order are the whole (seed ${se
     .sort((a, b) => a.order - b.order)
     .map(({ part }) => part);
   const merged = await mergeShards(parts);
-  expect(merged).toEqual({ ...whole, seconds: of / 2 });
-  expect(summarise({ ...merged, seconds: whole.seconds })).toEqual(summarise(whole));
+  const computedBy = Array.from({ length: of }, (_, part) => ({ shard: { index: part + 1, of }, adapter: "A GPU" }));
+  expect(merged).toEqual({ ...whole, computedBy, seconds: of / 2, waitingSeconds: of / 4 });
+  expect(summarise({ ...merged, seconds: whole.seconds, waitingSeconds: whole.waitingSeconds })).toEqual(
+    summarise(whole),
+  );
 });
 
-test("devices of all shards are named", async () => {
+test("how long pictures were waited for is known of the whole only where it is of all shards", async () => {
   const parts = split(whole, 3).map(({ name, evaluation }, index) => ({
     name,
-    evaluation: { ...evaluation, adapter: ["A GPU", "another + A GPU", ""][index] },
+    evaluation: { ...evaluation, waitingSeconds: index === 1 ? null : 1 },
   }));
-  expect((await mergeShards(parts)).adapter).toBe("A GPU + another");
-  expect((await mergeShards(parts.toReversed())).adapter).toBe("A GPU + another");
+  expect((await mergeShards(parts)).waitingSeconds).toBeNull();
+});
+
+test("devices of all shards are named, and which was whose", async () => {
+  const attempts = [["A GPU"], ["another", "A GPU"], []];
+  const parts = split(whole, 3).map(({ name, evaluation }, index) => ({
+    name,
+    evaluation: {
+      ...evaluation,
+      computedBy: attempts[index].map((adapter) => ({ shard: evaluation.shard, adapter, tuning: null, batch: 8 })),
+    },
+  }));
+  for (const order of [parts, parts.toReversed()]) {
+    const { adapter, computedBy } = await mergeShards(order);
+    expect(adapter).toBe("A GPU + another");
+    expect(computedBy.map((each) => [each.shard.index, each.adapter])).toEqual([
+      [1, "A GPU"],
+      [2, "another"],
+      [2, "A GPU"],
+    ]);
+  }
 });
 
 describe("parts that do not fit are refused, by name:", () => {
@@ -107,6 +136,35 @@ describe("lines of JSON", () => {
     expect(parseEvaluation(print(shard).replaceAll("\n", "\r\n"), "3.json")).toEqual(shard);
   });
 
+  test("of a result that names its adapter alone, nothing else of what computed it is known", () => {
+    const shard = split(whole, 4)[2].evaluation;
+    const text = print(shard).replace(/,"computedBy":\[[^\]]*\]/, "");
+    expect(parseEvaluation(text, "3.json")).toEqual(shard);
+    expect(parseEvaluation(text.replace(/,"adapter":"[^"]*"/, ""), "3.json")).toMatchObject({
+      adapter: "",
+      computedBy: [],
+    });
+  });
+
+  test("of pictures without times, or with no word of waiting, say nothing of it", () => {
+    const shard = split(whole, 4)[2].evaluation;
+    const text = print(shard);
+    const without = (name: string) => text.replaceAll(new RegExp(`,"${name}":[^,}]+`, "g"), "");
+    expect(parseEvaluation(without("waitingSeconds"), "3.json")).toEqual({ ...shard, waitingSeconds: null });
+    const timed = shard.pictures.map((each, index) => ({
+      ...each,
+      seconds: 2,
+      waitingSeconds: index === 0 ? null : 1,
+    }));
+    const state = [{ evaluation: 1, run: shard.run, shard: shard.shard }, ...timed].map((each) => JSON.stringify(each));
+    const known = { seconds: 2 * timed.length, waitingSeconds: null };
+    expect(parseEvaluation(state.join("\n"), "3.state")).toMatchObject(known);
+    expect(parseEvaluation(state.toSpliced(1, 1).join("\n"), "3.state")).toMatchObject({
+      seconds: 2 * (timed.length - 1),
+      waitingSeconds: timed.length - 1,
+    });
+  });
+
   const line = (fields: object) => `${JSON.stringify(fields)}\n`;
   const { run, shard, adapter } = whole;
   const picture = { number: 0, image: "a", class: 1, top5: [1], probabilities: [0.5], ofClass: 0.5 };
@@ -121,6 +179,12 @@ describe("lines of JSON", () => {
     [line({ run, shard, adapter: 7 }), "line 1 has no valid adapter"],
     [line({ run, shard, adapter, skipUnreadable: "no" }), "line 1 has no valid skipUnreadable"],
     [line({ run, shard, seconds: -1 }), "line 1 has no valid seconds"],
+    [line({ run, shard, adapter, tuning: 5 }), "line 1 has no valid adapter"],
+    [line({ run, shard, adapter, batch: -1 }), "line 1 has no valid adapter"],
+    [line({ run, shard, computedBy: adapter }), "line 1 has no valid computedBy"],
+    [line({ run, shard, computedBy: [{ adapter }] }), "line 1 has no valid computedBy"],
+    [line({ run, shard, computedBy: [{ shard, adapter: 5 }] }), "line 1 has no valid computedBy"],
+    [line({ run, shard, seconds: 1, waitingSeconds: "2" }), "line 1 has no valid waitingSeconds"],
     [line({ run, shard }) + line({ run, shard }), "line 2 begins another evaluation"],
     [line({ ...picture, number: -1 }), "line 1 has no valid number"],
     [line({ ...picture, image: 5 }), "line 1 has no valid image"],

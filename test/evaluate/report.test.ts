@@ -21,11 +21,17 @@ const EVIL = `"><script>alert('1')</script><img src=x onerror=alert(1)>&\u0007`;
 
 const pictures = randomPictures(uniform(freshSeed()), 600, 12);
 const models = Array.from({ length: 7 }, (_, index) => ({ name: `model-${index}`, sha256: "0f".repeat(32) }));
+/** Of seven models alone as of the ensemble, but for pictures that some of them mistake. */
+const byModels = randomPictures(uniform(3), 600, 12).map((each) =>
+  "error" in each
+    ? each
+    : { ...each, models: models.map((_, model) => (each.number % (model + 2) === 0 ? [13, 14] : each.top5)) },
+);
 const evaluations: ReportOptions["evaluations"] = [
   evaluationOf(pictures),
   evaluationOf(randomPictures(uniform(1), 600, 12), { run: { precision: "float16" } }),
   evaluationOf(randomPictures(uniform(2), 600, 12), { run: { crops: 144, protocol: "crops144" } }),
-  evaluationOf(randomPictures(uniform(3), 600, 12), { run: { crops: 10, protocol: "crops10", models } }),
+  evaluationOf(byModels, { run: { crops: 10, protocol: "crops10", models } }),
 ];
 
 function page(changes: Partial<ReportOptions> = {}): Promise<string> {
@@ -60,7 +66,7 @@ describe("the page", () => {
     const all = ["1 model, 1 crop", "1 model, 10 crops", "1 model, 144 crops", "7 models, 1 crop"];
     expect(efforts.slice(0, 6)).toEqual([...all, "7 models, 10 crops", "7 models, 144 crops"]);
     // Of top-1 errors the paper has none.
-    expect(efforts.slice(6)).toEqual(["1 model, 1 crop", "1 model, 144 crops", "7 models, 10 crops"]);
+    expect(efforts.slice(6, 9)).toEqual(["1 model, 1 crop", "1 model, 144 crops", "7 models, 10 crops"]);
     for (const each of evaluations) {
       const { top1, top5 } = summarise(each);
       for (const { rate } of [top1, top5]) expect(text).toContain(`<td>${(100 * rate).toFixed(2)} %</td>`);
@@ -80,11 +86,41 @@ describe("the page", () => {
     ]);
   });
 
+  test("shows of an ensemble what each of its models comes to by itself, and of one model no such thing", async () => {
+    const ensemble = evaluations[3];
+    const text = await pageOf(ensemble);
+    const section = text.slice(text.indexOf("<h2>Each model alone</h2>"), text.indexOf("<h2>The worst classes</h2>"));
+    const rows = [...section.matchAll(/<tr>\s*<th scope="row"[^>]*>([^<]*)<[^]*?<\/tr>/g)].map(([row, name]) => [
+      name,
+      ...[...row.matchAll(/<td(?: class="wide")?>([\d.– ]+ %)</g)].map(([, value]) => value),
+    ]);
+    const shown = (rate: number) => `${(100 * rate).toFixed(2)} %`;
+    const summary = summarise(ensemble);
+    const names = ["together", ...models.map(({ name }) => name)];
+    expect(rows).toEqual(
+      [summary, ...summary.models].map(({ top1, top5 }, index) => [
+        names[index],
+        shown(top5.rate),
+        `${(100 * top5.interval.low).toFixed(2)} – ${shown(top5.interval.high)}`,
+        shown(top1.rate),
+      ]),
+    );
+    expect(new Set(rows.map(([, rate]) => rate)).size).toBe(8);
+    for (const each of [evaluations[0], { ...ensemble, pictures: randomPictures(uniform(3), 600, 12) }]) {
+      expect(await pageOf(each)).not.toContain("Each model alone");
+    }
+  });
+
   test("names what was run", async () => {
     const text = await page({ evaluations: [evaluations[3]] });
     for (const { name } of models) expect(text).toContain(`${name}, SHA-256 ${"0f".repeat(32)}`);
     expect(text).toContain("A GPU");
     expect(text).toContain("10 crops (crops10)");
+    expect(text).not.toContain("Shard");
+    const parts = ["A GPU", "B"].map((adapter, index) => ({ shard: { index: index + 1, of: 2 }, adapter, batch: 4 }));
+    const merged = await pageOf({ ...evaluations[0], computedBy: parts });
+    expect(merged).toMatch(/<dt>Shard 1 of 2<\/dt>\s*<dd>A GPU<\/dd>/);
+    expect(merged).toMatch(/<dt>Shard 2 of 2<\/dt>\s*<dd>B<\/dd>/);
     expect(text).toContain("googlenet-wgsl 0.1.0");
     expect(text).toMatch(/600 of 12 classes, \d+ of them unreadable and counted as errors/);
   });
@@ -101,8 +137,10 @@ describe("the page", () => {
       { ...seen(0, 1, [2, 3, 4, 5, 6]), image: EVIL },
       { ...unreadable(1, 1, EVIL), image: EVIL },
     ];
-    const run = { models: [{ name: EVIL, sha256: EVIL }], precision: EVIL, protocol: EVIL, backend: EVIL };
-    const text = await pageOf(evaluationOf(hostile, { run, adapter: EVIL }), {
+    const model = { name: EVIL, sha256: EVIL };
+    const run = { models: [model, model], precision: EVIL, protocol: EVIL, backend: EVIL };
+    const both = hostile.map((each) => ("error" in each ? each : { ...each, models: [[1], [2]] }));
+    const text = await pageOf(evaluationOf(both, { run, adapter: EVIL }), {
       subject: EVIL,
       labels: Array.from({ length: 10 }, (_, index) => ({ id: `${index}${EVIL}`, name: EVIL })),
       thumbnail: () => Promise.resolve(`data:image/png;base64,AA" onerror="alert(1)`),
@@ -143,6 +181,11 @@ describe("the page", () => {
     expect(text.length).toBeLessThan(400_000);
   });
 
+  test("of a shard without pictures names no device", async () => {
+    const text = await pageOf({ ...evaluationOf([], { shard: { index: 3, of: 4 } }), adapter: "", computedBy: [] });
+    expect(text).toMatch(/val · shard 3 of 4 · 1 model, 1 crop · float32 · 2026-01-02\s/);
+  });
+
   test("refuses evaluations of other pictures, or of other parts", async () => {
     const [first] = evaluations;
     const other = evaluationOf(pictures, { run: { pictures: "ee".repeat(32) } });
@@ -150,6 +193,20 @@ describe("the page", () => {
     const part = evaluationOf(pictures, { shard: { index: 1, of: 2 } });
     await expect(page({ evaluations: [first, part] })).rejects.toThrow(/merge shards first/);
     expect(await pageOf(part)).toContain("shard 1 of 2");
+  });
+
+  test("refuses an evaluation that is not finished: its figures would be those of other pictures", async () => {
+    const begun = evaluationOf(pictures.slice(0, 599), { run: { total: 600 } });
+    const refused = (name: string) => ({
+      code: "evaluation",
+      message: `${name}: it lacks 1 of its pictures; let it be finished by the command that began it`,
+    });
+    await expect(pageOf(begun)).rejects.toMatchObject(refused("the evaluation"));
+    await expect(page({ evaluations: [evaluations[0], begun] })).rejects.toMatchObject(refused("evaluation 2"));
+    const shard = { index: 2, of: 2 };
+    await expect(pageOf(evaluationOf(pictures, { shard, run: { total: 1202 } }))).rejects.toMatchObject(
+      refused("the evaluation"),
+    );
   });
 });
 

@@ -48,9 +48,17 @@ describe("a summary", () => {
     unreadable(6, 5),
   ];
 
+  test("says of what share of the time there were no pictures, where that is known", () => {
+    const shareOf = (changes: object) => summarise(evaluationOf(pictures, changes)).waitingShare;
+    expect(shareOf({ seconds: 4, waitingSeconds: 4 })).toBe(1);
+    expect(shareOf({ seconds: 4, waitingSeconds: 0 })).toBe(0);
+    expect(shareOf({ seconds: 4, waitingSeconds: null })).toBeNull();
+    expect(shareOf({ seconds: 0, waitingSeconds: 0 })).toBeNull();
+  });
+
   test("counts unreadable pictures as errors", () => {
-    const summary = summarise(evaluationOf(pictures, { seconds: 2.5 }));
-    expect(summary).toMatchObject({ images: 7, unreadable: 2, seconds: 2.5, imagesPerSecond: 2 });
+    const summary = summarise(evaluationOf(pictures, { seconds: 2.5, waitingSeconds: 0.5 }));
+    expect(summary).toMatchObject({ images: 7, unreadable: 2, seconds: 2.5, imagesPerSecond: 2, waitingShare: 0.2 });
     expect(summary.top1).toEqual({ errors: 5, of: 7, rate: 5 / 7, interval: wilson(5, 7) });
     expect(summary.top5).toEqual({ errors: 3, of: 7, rate: 3 / 7, interval: wilson(3, 7) });
     expect(summary.classes.map((each) => [each.class, each.top1.errors, each.top5.errors, each.top1.of])).toEqual([

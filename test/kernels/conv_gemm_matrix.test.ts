@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startDawn } from "../../src/node/dawn.ts";
 import { kernelsOnDisk } from "../../src/node/kernels.ts";
+import { sortValues } from "../../src/plan/launches.ts";
 import { candidates, algorithms } from "../../src/plan/registry.ts";
 import { defaultLimits, type PlanLimits } from "../../src/plan/limits.ts";
 import { limitsOf, openDevice } from "../../src/webgpu/device.ts";
@@ -63,20 +64,19 @@ describe("Dawn's compiler, without a driver", () => {
     expect((await device!.createShaderModule({ code }).getCompilationInfo()).messages).toEqual([]);
   });
 
-  test.each(
+  test.for(
     own.flatMap((each) =>
       matrices.map((matrix) => [each.name, Object.values(matrix).join(" "), each, matrix] as const),
     ),
-  )("takes %s with %s", async (_, __, algorithm, matrix) => {
-    const { skip } = { skip: !device!.features.has("chromium-experimental-subgroup-matrix") };
-    if (skip) return;
+  )("takes %s with %s", async ([, , algorithm, matrix], { skip }) => {
+    skip(!device!.features.has("chromium-experimental-subgroup-matrix"), "this Dawn has no subgroup matrices");
     const limits = { ...gpuLimits, subgroupMatrices: [matrix] };
     const problem = problemOf(small[0], channelPlacement, true, limits, "f16");
     expect(algorithm.accepts(problem)).toBe(true);
-    const [{ kernel, values, workgroups }] = algorithm.launch(problem);
+    const [launch] = algorithm.launch(problem);
+    const { kernel, values, workgroups } = launch;
     expect(workgroups[0]).toBeGreaterThan(0);
-    const pick = (wanted: readonly string[]) => Object.fromEntries(wanted.map((name) => [name, values[name]]));
-    const [constants, tiles] = [pick(kernel.constants), pick(kernel.tiles)];
+    const { constants, tiles } = sortValues(launch);
     const text = setElements(kernel.name, setTiles(kernel.name, await kernelsOnDisk(kernel.name), tiles), {
       Element: "f16",
     });

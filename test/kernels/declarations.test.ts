@@ -28,9 +28,10 @@ describe.each(kernels.map((kernel) => ({ kernel, name: kernel.name })))("$name",
   // Nor does it know the type of an experiment.
   const reflected = new WgslReflect(declarations.replace(/^alias \w+ = subgroup_matrix_.*$/gm, ""));
 
-  test("its header says how much there is to do for what is loaded", () => {
+  test("its header says how much there is to do for what is loaded, and where the idea is from", () => {
     const header = source.slice(0, source.search(/^(?!\/\/)/m));
     expect(header).toMatch(/Arithmetic intensity: /);
+    expect(header).toMatch(/^\/\/ (.*[.] )?\([A-Z]/m);
   });
 
   test("all declarations stand before the functions", () => {

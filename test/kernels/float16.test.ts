@@ -1,4 +1,4 @@
-/** Every algorithm in float16 on a few of the table's cases; all of them are in float16.long.test.ts. */
+/** Every algorithm in float16 on a few of the table's cases; all of them are in candidates.long.test.ts. */
 
 import { expect, test } from "vitest";
 import { takesRelu } from "../../src/plan/fuse.ts";

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { openAdapter } from "../../src/node/dawn.ts";
 import { kernelsOnDisk } from "../../src/node/kernels.ts";
+import { sortValues } from "../../src/plan/launches.ts";
 import { defaultLimits, type PlanLimits } from "../../src/plan/limits.ts";
 import { algorithms, candidates } from "../../src/plan/registry.ts";
 import { limitsOf } from "../../src/webgpu/device.ts";
@@ -55,9 +56,8 @@ describeGpu("kernels on the GPU within limits", () => {
         const problem = problemOf(each, channelPlacement, false, limits);
         for (const algorithm of candidates(problem).filter(({ name }) => !compiled.has(name))) {
           compiled.add(algorithm.name);
-          for (const { kernel, values } of algorithm.launch(problem)) {
-            const pick = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, values[name]]));
-            await pipelines.get({ kernel: kernel.name, constants: pick(kernel.constants), tiles: pick(kernel.tiles) });
+          for (const launch of algorithm.launch(problem)) {
+            await pipelines.get({ kernel: launch.kernel.name, ...sortValues(launch) });
           }
         }
       }

@@ -9,6 +9,7 @@ import { planGraph } from "../../src/plan/planner.ts";
 import { algorithms, candidates, kernels } from "../../src/plan/registry.ts";
 import type { PlanLimits } from "../../src/plan/limits.ts";
 import { kernelsOnDisk } from "../../src/node/kernels.ts";
+import { sortValues } from "../../src/plan/launches.ts";
 import { setTiles } from "../../src/webgpu/kernel_source.ts";
 import type { PipelineKey } from "../../src/webgpu/pipelines.ts";
 import { cases } from "../support/cases.ts";
@@ -73,9 +74,9 @@ function caseKeys(limits: PlanLimits): PipelineKey[] {
       (fusible ? [false, true] : [false]).flatMap((relu) => {
         const problem = problemOf(each, placement, relu, limits);
         return candidates(problem).flatMap((algorithm) =>
-          algorithm.launch(problem).map(({ kernel, values }) => {
-            const pick = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, values[name]]));
-            return { kernel: kernel.name, constants: pick(kernel.constants), tiles: pick(kernel.tiles) };
+          algorithm.launch(problem).map((launch) => {
+            const { constants, tiles } = sortValues(launch);
+            return { kernel: launch.kernel.name, constants, tiles };
           }),
         );
       }),

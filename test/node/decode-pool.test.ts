@@ -1,7 +1,7 @@
 /** Pictures decoded by threads: the same as without them, in order, within bounds, and with their errors. */
 
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
@@ -123,9 +123,21 @@ test("closing it rejects what is under way, and what comes later", async () => {
   await expect(pool.decode(files[0])).rejects.toThrow(/they were ended/);
 });
 
-test("there is at least one thread, and none more than libuv decompresses for", () => {
+test.each([
+  [1, 64e9, 1],
+  [2, 64e9, 1],
+  [16, 64e9, 15],
+  [64, 256e9, 63],
+  // A container that is given little of a large machine's memory.
+  [64, 4e9, 7],
+  [64, 1e8, 1],
+])("a machine of %d that holds %d bytes decodes by %d threads", (parallelism, memory, threads) => {
+  expect(decodingThreads(parallelism, memory)).toBe(threads);
+});
+
+test("this machine decodes by at least one thread, and leaves one to the device", () => {
   expect(decodingThreads()).toBeGreaterThanOrEqual(1);
-  expect(decodingThreads()).toBeLessThanOrEqual(Number(process.env["UV_THREADPOOL_SIZE"] ?? 4));
+  expect(decodingThreads()).toBeLessThanOrEqual(Math.max(1, availableParallelism() - 1));
 });
 
 test.each<[Failure, unknown]>([

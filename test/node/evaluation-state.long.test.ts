@@ -15,7 +15,7 @@ test("is taken over, and the first one notices where it was alive after all", as
   const { run, shard } = evaluationOf([], { run: { total: 6 } });
   const options = { run, shard, skipUnreadable: false };
   const first = await EvaluationState.open(file, options);
-  await first.add({ ...seen(0, 5, [5, 1, 2, 3, 4]), seconds: 1 });
+  await first.add({ ...seen(0, 5, [5, 1, 2, 3, 4]), seconds: 1, waitingSeconds: 0 });
   // As if the first one's machine stood still: another's lock, that nobody touches.
   const dead = JSON.stringify({ id: "x", pid: 7, machine: "other-host boot ns", started: "1" });
   writeFileSync(`${file}.lock`, dead);
@@ -23,8 +23,10 @@ test("is taken over, and the first one notices where it was alive after all", as
   const second = await EvaluationState.open(file, { ...options, onWait: (machine) => waits.push(machine) });
   expect(waits).toEqual(["other-host"]);
   expect(second.before.pictures).toHaveLength(1);
-  await expect(first.add({ ...seen(1, 5, [5, 1, 2, 3, 4]), seconds: 1 })).rejects.toThrow(/has taken it over/);
-  await second.add({ ...seen(1, 5, [5, 1, 2, 3, 4]), seconds: 1 });
+  await expect(first.add({ ...seen(1, 5, [5, 1, 2, 3, 4]), seconds: 1, waitingSeconds: 0 })).rejects.toThrow(
+    /has taken it over/,
+  );
+  await second.add({ ...seen(1, 5, [5, 1, 2, 3, 4]), seconds: 1, waitingSeconds: 0 });
   await first.close();
   await second.close();
 });

@@ -40,8 +40,8 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 async function keep(some: readonly EvaluatedPicture[], changes: Partial<StateOptions> = {}): Promise<void> {
   await using state = await EvaluationState.open(file, { ...options, ...changes });
-  await state.begin("A GPU");
-  for (const picture of some) await state.add({ ...picture, seconds: 0.25 });
+  await state.begin({ adapter: "A GPU" });
+  for (const picture of some) await state.add({ ...picture, seconds: 0.25, waitingSeconds: 0.125 });
 }
 
 async function kept(changes: Partial<StateOptions> = {}) {
@@ -52,11 +52,21 @@ async function kept(changes: Partial<StateOptions> = {}) {
 test("is kept from one process to the next, with the time and the devices", async () => {
   await keep(pictures.slice(0, 2));
   await using state = await EvaluationState.open(file, options);
-  expect(state.before).toEqual({ ...evaluationOf(pictures.slice(0, 2)), run, seconds: 0.5 });
-  await state.begin("another GPU");
-  for (const picture of pictures.slice(2)) await state.add({ ...picture, seconds: 1 });
+  expect(state.before).toEqual({ ...evaluationOf(pictures.slice(0, 2)), run, seconds: 0.5, waitingSeconds: 0.25 });
+  await state.begin({ adapter: "another GPU", tuning: null, batch: 8 });
+  for (const picture of pictures.slice(2)) await state.add({ ...picture, seconds: 1, waitingSeconds: 0.5 });
   await state.close();
-  const whole = { ...evaluationOf(pictures), run, adapter: "A GPU + another GPU", seconds: 2.5 };
+  const whole = {
+    ...evaluationOf(pictures),
+    run,
+    adapter: "A GPU + another GPU",
+    computedBy: [
+      { shard, adapter: "A GPU" },
+      { shard, adapter: "another GPU", tuning: null, batch: 8 },
+    ],
+    seconds: 2.5,
+    waitingSeconds: 1.25,
+  };
   expect(await kept()).toEqual(whole);
   expect(await readEvaluation(file)).toEqual(whole);
   expect((await kept({ skipUnreadable: true })).skipUnreadable).toBe(false);
@@ -75,13 +85,22 @@ test("cut off at any byte, it has what was whole before, and goes on from there"
     const whole = pictures.slice(0, Math.max(0, lines(length) - 2));
     expect((await kept()).pictures, `${length} bytes`).toEqual(whole);
     await using state = await EvaluationState.open(file, options);
-    await state.add({ ...seen(5, 1, [1, 2, 3, 4, 5]), seconds: 1 });
+    await state.add({ ...seen(5, 1, [1, 2, 3, 4, 5]), seconds: 1, waitingSeconds: 0 });
     await state.close();
     expect((await readEvaluation(file)).pictures.map(({ number }) => number)).toEqual([
       ...whole.map(({ number }) => number),
       5,
     ]);
   }
+});
+
+test("what becomes of a picture that could not be read takes its place, and nothing takes that of one that could", async () => {
+  const torn = (error: string) => unreadable(2, 7, error);
+  await keep([...pictures.slice(0, 2), torn("it is empty"), torn("it is torn")]);
+  expect((await kept()).pictures).toEqual([...pictures.slice(0, 2), torn("it is torn")]);
+  const mended = seen(2, 7, [7, 1, 2, 3, 4]);
+  await keep([mended, torn("it is torn"), { ...mended, ofClass: 0.25 }]);
+  expect(await kept()).toMatchObject({ pictures: [...pictures.slice(0, 2), mended], seconds: 5 * 0.25 });
 });
 
 test("what a file system leaves where power failed is dropped like a line that was cut off", async () => {
@@ -169,6 +188,10 @@ describe("what is no state is refused, and left as it is", () => {
     expect(await refusal("folder")).toMatch(/folder: cannot be written: it is a folder; /);
     expect(await refusal("nowhere/run.state")).toMatch(/cannot be written: there is no such file or folder/);
     await expect(readEvaluation(path.join(root, "folder"))).rejects.toThrow(/it is not a regular file/);
+    writeFileSync(path.join(root, "picture"), Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 10, 0xff));
+    await expect(readEvaluation(path.join(root, "picture"))).rejects.toThrow(
+      /picture: it is not text \(UTF-8\); give a state file, or what evaluate --json printed, whole$/,
+    );
     await expect(readEvaluation(path.join(root, "nothing"))).rejects.toThrow(/cannot be read: there is no such file/);
   });
 });
@@ -176,7 +199,7 @@ describe("what is no state is refused, and left as it is", () => {
 describe("a full disk", () => {
   test("is an error, and loses nothing that was kept", async () => {
     await using state = await EvaluationState.open(file, options);
-    await state.add({ ...pictures[0], seconds: 0 });
+    await state.add({ ...pictures[0], seconds: 0, waitingSeconds: 0 });
     const probe = await open(file);
     const prototype = Object.getPrototypeOf(probe) as { write: (...rest: unknown[]) => Promise<unknown> };
     await probe.close();
@@ -190,7 +213,7 @@ describe("a full disk", () => {
       return write.call(this, bytes, offset, part, position);
     });
     onTestFinished(() => spy.mockRestore());
-    await expect(state.add({ ...pictures[1], seconds: 0 })).rejects.toMatchObject({
+    await expect(state.add({ ...pictures[1], seconds: 0, waitingSeconds: 0 })).rejects.toMatchObject({
       code: "write",
       message: `${file}: cannot be written: the disk is full; free some space or choose another place, and give the same command again: it goes on where it was`,
     });
@@ -221,7 +244,8 @@ describe("a full disk", () => {
     {
       await using state = await EvaluationState.open(small, many);
       const fill = async () => {
-        for (; count < 100_000; count++) await state.add({ ...seen(count, 5, [5, 1, 2, 3, 4]), seconds: 0 });
+        for (; count < 100_000; count++)
+          await state.add({ ...seen(count, 5, [5, 1, 2, 3, 4]), seconds: 0, waitingSeconds: 0 });
       };
       await expect(fill()).rejects.toThrow(/run\.state: cannot be written: the disk is full; /);
     }
@@ -269,19 +293,19 @@ describe("two processes at one state", () => {
     onTestFinished(() => pauses.mockRestore());
     const paused = await EvaluationState.open(file, options);
     onTestFinished(() => paused.close());
-    await paused.add({ ...pictures[0], seconds: 0 });
+    await paused.add({ ...pictures[0], seconds: 0, waitingSeconds: 0 });
     const held = JSON.parse(readFileSync(lock, "utf8")) as Record<string, unknown>;
     // It was taken for dead by another process, which goes on.
     writeFileSync(lock, JSON.stringify({ ...held, id: "successor" }));
     appendFileSync(file, `${JSON.stringify({ ...pictures[1], seconds: 0 })}\n`);
     // In between two beats nobody can know.
-    await paused.add({ ...pictures[2], seconds: 0 });
+    await paused.add({ ...pictures[2], seconds: 0, waitingSeconds: 0 });
     expect((await readEvaluation(file)).pictures).toEqual(pictures.slice(0, 3));
     appendFileSync(file, `${JSON.stringify({ ...pictures[3], seconds: 0 })}\n`);
     const before = readFileSync(file, "utf8");
     const now = Date.now();
     pauses.mockImplementation(() => now + 5000);
-    const late = paused.add({ ...seen(5, 1, [1, 2, 3, 4, 5]), seconds: 0 });
+    const late = paused.add({ ...seen(5, 1, [1, 2, 3, 4, 5]), seconds: 0, waitingSeconds: 0 });
     await expect(late).rejects.toMatchObject({
       code: "evaluation",
       message: expect.stringMatching(/another process has taken it over/) as string,
@@ -303,7 +327,9 @@ describe("two processes at one state", () => {
     const full = Object.assign(new Error("no space"), { code: "ENOSPC" });
     const spy = vi.spyOn(prototype, "write").mockRejectedValue(full);
     onTestFinished(() => spy.mockRestore());
-    await expect(paused.add({ ...pictures[0], seconds: 0 })).rejects.toMatchObject({ code: "write" });
+    await expect(paused.add({ ...pictures[0], seconds: 0, waitingSeconds: 0 })).rejects.toMatchObject({
+      code: "write",
+    });
     expect((await readEvaluation(file)).pictures).toEqual([pictures[1]]);
   });
 

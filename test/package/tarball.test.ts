@@ -21,10 +21,11 @@ const lastObject = (lines: string): unknown => JSON.parse(lines.trim().split("\n
 describe("the package", () => {
   test("holds what its users need, and nothing else", () => {
     const packed = installed.packed.files.map((file) => file.path);
-    const wanted = ["dist/index.js", "dist/index.d.ts", "dist/kernels.js", "dist/cli/main.js", "kernels/softmax.wgsl"];
+    const wanted = ["dist/index.js", "dist/index.d.ts", "dist/kernels.js", "kernels/softmax.wgsl"];
+    const command = ["dist/cli/googlenet.cjs", "dist/cli/libuv-threads.cjs", "dist/cli/main.js"];
     const also = ["weights/manifest.json", "assets/clock.svg", "LICENSE", "package.json"];
     const texts = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"];
-    expect(packed).toEqual(expect.arrayContaining([...wanted, ...also, ...texts]));
+    expect(packed).toEqual(expect.arrayContaining([...wanted, ...command, ...also, ...texts]));
     // What the texts speak of comes with them.
     const others = packed.filter((file) => !/^(dist|kernels|bench\/results|deploy)\//.test(file));
     expect(others.sort()).toEqual([...also, ...texts, "assets/page.webp", "bench/README.md"].sort());

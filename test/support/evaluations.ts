@@ -2,7 +2,7 @@
 
 import type { EvaluatedPicture, Evaluation, EvaluationRun } from "../../src/evaluate/record.ts";
 
-const run: EvaluationRun = {
+const run: Omit<EvaluationRun, "total"> = {
   engine: "0.1.0",
   models: [{ name: "bvlc_googlenet.safetensors", sha256: "c1".repeat(32) }],
   protocol: "squash256",
@@ -10,22 +10,25 @@ const run: EvaluationRun = {
   precision: "float32",
   backend: "webgpu",
   pictures: "d5".repeat(32),
-  total: 100,
 };
 
 export interface EvaluationChanges extends Partial<Omit<Evaluation, "run" | "pictures">> {
   readonly run?: Partial<EvaluationRun>;
 }
 
-/** An evaluation of these pictures by one model and one crop, but for what is changed. */
+/** A finished evaluation of these pictures by one model and one crop, but for what is changed. */
 export function evaluationOf(pictures: readonly EvaluatedPicture[], changes: EvaluationChanges = {}): Evaluation {
+  const { shard = { index: 1, of: 1 }, adapter = "A GPU" } = changes;
+  const total = pictures.length === 0 ? 0 : (pictures.length - 1) * shard.of + shard.index;
   return {
-    shard: { index: 1, of: 1 },
-    adapter: "A GPU",
+    shard,
+    adapter,
+    computedBy: [{ shard, adapter }],
     seconds: 2,
+    waitingSeconds: 0,
     skipUnreadable: false,
     ...changes,
-    run: { ...run, ...changes.run },
+    run: { ...run, total, ...changes.run },
     pictures,
   };
 }

@@ -10,6 +10,7 @@ import { kernelsOnDisk } from "../../src/node/kernels.ts";
 import { loadWeights } from "../../src/node/weights-file.ts";
 import type { Choices } from "../../src/plan/choices.ts";
 import type { PlanLimits } from "../../src/plan/limits.ts";
+import { PRECISIONS } from "../../src/plan/precision.ts";
 import { planGraph, type PlanOptions } from "../../src/plan/planner.ts";
 import { tune } from "../../src/tune/tune.ts";
 import { tolerancesOf } from "../../src/verify/compare.ts";
@@ -39,10 +40,10 @@ describeGpu("GoogLeNet by algorithms drawn at random", () => {
     return trained === undefined ? seededWeights(parameters, seed) : (await loadWeights(trained, parameters)).weights;
   };
 
-  /** An algorithm drawn for each problem; convolutions merged or not, scratch memory scarce, usual or ample. */
+  /** A precision, an algorithm of it for each problem; convolutions merged or not, scratch memory scarce, usual or ample. */
   function draw(batch: number, limits: PlanLimits, next: () => number): PlanOptions & { readonly choices: Choices } {
     const pick = <T>(values: readonly T[]) => values[Math.floor(next() * values.length)];
-    const options = { merge: pick([true, false]), workspace: pick([true, 0, 1e6, 1e7]) };
+    const options = { precision: pick(PRECISIONS), merge: pick([true, false]), workspace: pick([true, 0, 1e6, 1e7]) };
     const { decisions } = planGraph(shapedFor(batch), limits, options);
     const algorithms = Object.fromEntries(
       decisions.map(({ problem, candidates }) => [problem, [pick(candidates)]] as const),
@@ -78,27 +79,32 @@ describeGpu("GoogLeNet by algorithms drawn at random", () => {
     }
   });
 
-  test("as tuned: every blob within its plan's tolerance, the same bits twice", async () => {
-    const seed = freshSeed();
-    const weights = await weightsOf(seed);
-    const { choices, notes } = await tune(
-      { graph, weights },
-      { device: gpu.device, kernels: kernelsOnDisk, rounds: 1 },
-    );
-    expect(notes).toEqual([]);
-    const shaped = shapedFor(1);
-    const data = noise(1, seed);
-    const expected = await runReference(shaped, weights, new Map([["data", data]]), { keep: "all" });
-    const results: Float32Array[] = [];
-    for (let time = 0; time < 2; time++) {
-      using session = await Session.create(graph, weights, { device: gpu.device, kernels: kernelsOnDisk, choices });
-      const plan = await session.plan();
-      const blobs = new Map(Object.entries(await session.run({ data }, { outputs: Object.keys(plan.values) })));
-      const wanted = new Map([...expected].filter(([id]) => blobs.has(id)));
-      const { firstFailure } = verifyBlobs(shaped, blobs, wanted, tolerancesOf(plan));
-      expect(firstFailure, `GOOGLENET_TEST_SEED=${seed}`).toBeNull();
-      results.push((await session.run({ data })).prob.data);
-    }
-    expect(results[1]).toEqual(results[0]);
-  });
+  test.each([
+    ["f32", 1],
+    ["f16", 1],
+    ["f32", 2],
+  ] as const)(
+    "as tuned, %s, batch %i: every blob within its plan's tolerance, the same bits twice",
+    async (precision, batch) => {
+      const seed = freshSeed();
+      const weights = await weightsOf(seed);
+      const create = { device: gpu.device, kernels: kernelsOnDisk, precision };
+      const { choices, notes } = await tune({ graph, weights }, { ...create, batches: [batch], rounds: 1 });
+      expect(notes).toEqual([]);
+      const shaped = shapedFor(batch);
+      const data = noise(batch, seed);
+      const expected = await runReference(shaped, weights, new Map([["data", data]]), { keep: "all" });
+      const results: Float32Array[] = [];
+      for (let time = 0; time < 2; time++) {
+        using session = await Session.create(graph, weights, { ...create, batch, choices });
+        const plan = await session.plan(batch);
+        const blobs = new Map(Object.entries(await session.run({ data }, { outputs: Object.keys(plan.values) })));
+        const wanted = new Map([...expected].filter(([id]) => blobs.has(id)));
+        const { firstFailure } = verifyBlobs(shaped, blobs, wanted, tolerancesOf(plan));
+        expect(firstFailure, `GOOGLENET_TEST_SEED=${seed}`).toBeNull();
+        results.push((await session.run({ data })).prob.data);
+      }
+      expect(results[1]).toEqual(results[0]);
+    },
+  );
 });

@@ -64,7 +64,8 @@ export function range({ low, high }: Interval, decimals = 2): string {
   return `${(100 * low).toFixed(decimals)} – ${percent(high, decimals)}`;
 }
 
-function bar({ of, rate, interval }: ErrorRate, color: string, scale: LinearScale): Markup {
+/** A rate as a bar on its scale, with its interval; nothing of no picture. */
+export function bar({ of, rate, interval }: ErrorRate, color: string, scale: LinearScale): Markup {
   const drawn = html`<rect
       class="${color}"
       y="4"
@@ -95,7 +96,7 @@ function gridLines({ ticks, most }: LinearScale): Markup[] {
 }
 
 /** The ticks' names, in a cell as wide as the bars', and in words for those who see none. */
-function axis({ ticks, most }: LinearScale): Markup {
+export function axis({ ticks, most }: LinearScale): Markup {
   const labels = ticks.map((tick, index) => {
     const anchor = index === 0 ? "start" : index === ticks.length - 1 ? "end" : "middle";
     const optional = index > 0 && index < ticks.length - 1 ? "wide" : "named";

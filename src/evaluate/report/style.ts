@@ -37,6 +37,7 @@ table.paper tr.run > .soft, table.paper tr.run > .variant { font-weight: 400; }
 rect.paper { fill: var(--paper-bar); }
 rect.top1 { fill: ${brightColors[0]}; fill-opacity: 0.4; }
 rect.top5 { fill: ${brightColors[0]}; }
+rect.alone { fill: var(--paper-bar); }
 rect.track { fill: var(--track); }
 rect.wrong { fill: ${brightColors[1]}; }
 rect.right { fill: ${brightColors[2]}; }
@@ -61,6 +62,9 @@ ${variantColors.map((color, rank) => `rect.v${rank} { fill: ${color}; }`).join("
 @media (max-width: 700px) {
   table.errors tbody th, table.classes th:first-child { max-width: 128px; }
   table.confusions th:first-child, table.confusions td.taken { max-width: 104px; }
+  /* Names of files often differ at their ends alone. */
+  table.models tbody tr:not(.effort) th { white-space: normal; overflow-wrap: anywhere; line-height: 1.25; min-width: 124px;
+    padding-bottom: 5px; }
   table.errors text.wide { display: none; }
   table.paper { font-size: 13px; }
   table.paper :is(td, th) { padding-left: 6px; }

@@ -36,8 +36,8 @@ export function sizeOf({ op, inputs, output }: Problem<Conv>): GemmSize {
   return { outChannels: op.outChannels, columns: images * outHeight * outWidth, depth, parts: 1, partDepth: depth };
 }
 
-/** The fields of the kernel's `Layer` that say what the convolution is. */
-function windowOf(problem: Problem<Conv>) {
+/** The values of `windowFields` for a convolution. */
+export function windowOf(problem: Problem<Conv>) {
   const { op, output } = problem;
   return {
     ...windowLayer(problem),
@@ -47,11 +47,11 @@ function windowOf(problem: Problem<Conv>) {
     outChannels: op.outChannels,
     depth: sizeOf(problem).depth,
     ...restPlace(problem),
-    inPartStride: 0,
-    outPartStride: 0,
-    parts: 1,
   };
 }
+
+/** A dispatch that computes the whole of it. */
+const onePart = { parts: 1, inPartStride: 0, outPartStride: 0 };
 
 export function restBinding({ rest }: Problem<Conv>): LaunchBinding {
   return { kind: rest ? "rest" : "unused" };
@@ -67,7 +67,7 @@ function convGemm(tile: GemmTile): Algorithm<Conv> {
     preference: (problem) => (hasWideSubgroups(problem.limits) ? predictedSpeed(tile, sizeOf(problem), 1) : -1),
     launch(problem) {
       const { layer, limits, relu } = problem;
-      const window = windowOf(problem);
+      const window = { ...windowOf(problem), ...onePart };
       return [
         launchGemm(tile, {
           layer,
@@ -161,6 +161,7 @@ function multiplyParts(tile: GemmTile, problem: Problem<Conv>): Launch {
     limits,
     window: {
       ...windowOf(problem),
+      ...onePart,
       ...onePlace(outChannels),
       outOffset: 0,
       outStride: (columns * outChannels) / inputs[0].shape[0],

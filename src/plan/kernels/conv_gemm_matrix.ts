@@ -4,11 +4,18 @@
  */
 
 import type { Conv } from "../../graph/ops.ts";
-import { type Algorithm, type Kernel, type Launch, type Problem, workgroupGrid } from "../kernel.ts";
+import {
+  type Algorithm,
+  inputWeightBiasRestOutput,
+  type Kernel,
+  type Launch,
+  type Problem,
+  workgroupGrid,
+} from "../kernel.ts";
 import type { PlanLimits, SubgroupMatrix } from "../limits.ts";
-import { windowLayer } from "./conv_direct.ts";
-import { restBinding, sizeOf } from "./conv_gemm.ts";
-import { convParameters, restPlace } from "./conv_parameters.ts";
+import { restBinding, sizeOf, windowOf } from "./conv_gemm.ts";
+import { convParameters } from "./conv_parameters.ts";
+import { windowFields } from "./gemm.ts";
 
 /** Outputs of a workgroup, and how its subgroups share them: `tileRows` × `tileColumns` matrices each. */
 interface MatrixTile {
@@ -31,38 +38,9 @@ const padding = 8;
 
 const kernel: Kernel = {
   name: "conv_gemm_matrix",
-  bindings: [
-    { name: "input", access: "read_write" },
-    { name: "weight", access: "read" },
-    { name: "bias", access: "read" },
-    { name: "rest", access: "read_write" },
-    { name: "output", access: "read_write" },
-  ],
+  bindings: inputWeightBiasRestOutput,
   constants: ["workgroupSize", "relu"],
-  layer: [
-    "inHeight",
-    "inWidth",
-    "inOffset",
-    "inStride",
-    "images",
-    "outChannels",
-    "outHeight",
-    "outWidth",
-    "outOffset",
-    "outStride",
-    "firstChannels",
-    "restOffset",
-    "restStride",
-    "kernelHeight",
-    "kernelWidth",
-    "strideY",
-    "strideX",
-    "dilationY",
-    "dilationX",
-    "padTop",
-    "padLeft",
-    "depth",
-  ],
+  layer: windowFields,
   tiles: [
     "MATRIX_ROWS",
     "MATRIX_COLUMNS",
@@ -141,22 +119,16 @@ function convGemmMatrix(tile: MatrixTile): Algorithm<Conv> {
     // Behind all others.
     preference: () => -10,
     launch(problem: Problem<Conv>): readonly Launch[] {
-      const { layer, op, output, relu, limits } = problem;
+      const { layer, op, relu, limits } = problem;
       const { matrix, lanes, threads } = layoutOf(tile, limits)!;
-      const { columns, depth } = sizeOf(problem);
+      const { columns } = sizeOf(problem);
       const { weight, bias } = convParameters(problem, blockChannels);
       const blocks = Math.ceil(op.outChannels / blockChannels) * Math.ceil(columns / blockColumns);
       return [
         {
           kernel,
           values: {
-            ...windowLayer(problem),
-            ...restPlace(problem),
-            strideX: op.stride[1],
-            dilationX: op.dilation[1],
-            images: output.shape[0],
-            outChannels: op.outChannels,
-            depth,
+            ...windowOf(problem),
             workgroupSize: threads,
             relu: Number(relu),
             MATRIX_ROWS: matrix.rows,

@@ -27,19 +27,18 @@ export const gemmTiles: readonly GemmTile[] = [
   { blockChannels: 32, blockColumns: 16, blockDepth: 64, tileChannels: 4, tileQuads: 1, slices: 8 },
 ];
 
-const windowFields = [
+/** The fields of `Layer` that say what a convolution is, for kernels that compute it as one product. */
+export const windowFields = [
   "inHeight",
   "inWidth",
   "inOffset",
   "inStride",
-  "inPartStride",
   "images",
   "outChannels",
   "outHeight",
   "outWidth",
   "outOffset",
   "outStride",
-  "outPartStride",
   "firstChannels",
   "restOffset",
   "restStride",
@@ -52,14 +51,16 @@ const windowFields = [
   "padTop",
   "padLeft",
   "depth",
-  "parts",
 ] as const;
+
+/** Those that say where the parts lie in which a dispatch computes it. */
+const partFields = ["parts", "partBlocks", "partDepth", "inPartStride", "outPartStride"] as const;
 
 export const gemmKernel: Kernel = {
   name: "conv_gemm",
   bindings: inputWeightBiasRestOutput,
   constants: ["workgroupSize", "relu", "pool"],
-  layer: [...windowFields, "partBlocks", "poolHeight", "poolWidth", "poolTop", "poolLeft", "partDepth"],
+  layer: [...windowFields, ...partFields, "poolHeight", "poolWidth", "poolTop", "poolLeft"],
   tiles: ["BLOCK_CHANNELS", "BLOCK_COLUMNS", "BLOCK_DEPTH", "TILE_CHANNELS", "TILE_QUADS", "SLICES"],
   elements: ["Element", "Output"],
 };
@@ -69,7 +70,7 @@ export interface Gemm {
   /** The layer, as errors name it. */
   readonly layer: string;
   readonly limits: PlanLimits;
-  readonly window: Readonly<Record<(typeof windowFields)[number], number>>;
+  readonly window: Readonly<Record<(typeof windowFields)[number] | "parts" | "inPartStride" | "outPartStride", number>>;
   /** Rows of the depth that a part sums: all, or the parts are pieces of one product. */
   readonly partDepth: number;
   /** Whether each part has weights of its own, one after another in the packed parameter. */
