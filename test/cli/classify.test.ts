@@ -128,7 +128,10 @@ describeGpu("classify on the GPU", () => {
       for (const top of Object.values(line["heads"] as object)) expect(top).toHaveLength(2);
 
       const lacking = await googlenet([...argv, "--weights", a], { cwd: pictures });
-      expect({ ...lacking, stderr: "" }).toEqual({ status: 1, stdout: "", stderr: "" });
+      expect(lacking.status).toBe(1);
+      expect(objects(lacking.stdout)).toEqual([
+        { model: "googlenet", error: expect.stringContaining("a.safetensors: lacks loss1/") as string },
+      ]);
       expect(lacking.stderr).toMatch(
         /^googlenet: .*a\.safetensors: lacks loss1\/[^\n]+; use weights that have the auxiliary heads, [^\n]+\n$/,
       );
