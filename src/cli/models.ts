@@ -1,12 +1,9 @@
-/** Models as commands name them: the built-in network, or a file. */
+/** Models in files, as commands name them. */
 
 import { EngineError } from "../errors.ts";
 import type { ModelFile } from "../formats/model-file.ts";
 import { openModelFile } from "../node/model-file.ts";
-import type { NetworkOptions } from "./options.ts";
-
-/** What the built-in network is called. */
-export const BUILT_IN = "googlenet";
+import { BUILT_IN, type NetworkOptions } from "./options.ts";
 
 /**
  * Opens a model's file.

@@ -6,7 +6,6 @@ import type { Shard } from "../evaluate/record.ts";
 import { CROP_COUNTS, type CropCount } from "../image/crops.ts";
 import { isRecipe, RECIPES, type Recipe } from "../image/preprocess.ts";
 import { type Precision, PRECISIONS } from "../plan/precision.ts";
-import { STANDARD_INPUT } from "../node/list-images.ts";
 import { isSeedSource, MAX_SEED, parseSeed } from "../weights/seed.ts";
 
 export type Backend = "webgpu" | "cpu";
@@ -39,6 +38,9 @@ export interface NetworkOptions extends MainHeadOptions {
 export type Ensemble<Options extends MainHeadOptions> = Omit<Options, "weights"> & {
   readonly weights?: readonly string[];
 };
+
+/** What the built-in network is called. */
+export const BUILT_IN = "googlenet";
 
 /** The most images in a batch: more than any device has use for. */
 export const MAX_BATCH = 4096;
@@ -186,7 +188,7 @@ export function parsePair(name: string): (value: string, before: readonly Pair[]
     const split = value.indexOf("=");
     if (split < 1 || split === value.length - 1) throw invalid(name, value, "NAME=FILE.npy");
     const pair = { name: value.slice(0, split), file: value.slice(split + 1) };
-    if (pair.file === STANDARD_INPUT) {
+    if (pair.file === "-") {
       const problem = "arrays don't go through standard input and output";
       throw new EngineError("usage", `${name} ${value}`, problem, "name a file (./- is one that is called so)");
     }

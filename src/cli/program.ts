@@ -10,6 +10,7 @@ import {
   addMainHeadOptions,
   addNetworkOptions,
   addOutputOptions,
+  BUILT_IN,
   ensembleOption,
   ListOption,
   MAX_BATCH,
@@ -29,7 +30,6 @@ import {
 import type { BenchOptions } from "./bench.ts";
 import type { DevicesOptions } from "./devices.ts";
 import type { EvaluateOptions } from "./evaluate.ts";
-import { BUILT_IN } from "./models.ts";
 import type { PlanCommandOptions } from "./plan.ts";
 import type { ProfileOptions } from "./profile.ts";
 import { exitStatus } from "./report.ts";
@@ -183,7 +183,7 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
       "googlenet plan --batch 64 --json",
       "googlenet plan squeezenet.onnx --dimension height=224 --dimension width=224",
     ])
-      .argument("[MODEL]", "googlenet, the built-in network; or a model file, as run takes it", "googlenet")
+      .argument("[MODEL]", "googlenet, the built-in network; or a model file, as run takes it", BUILT_IN)
       .addOption(
         new ListOption(
           "--dimension <NAME=N>",

@@ -17,9 +17,9 @@ import { openEngine, type Tensors } from "./engine.ts";
 import { formatBytes, formatTable } from "./format.ts";
 import { checkInputName, googLeNetFor } from "./inputs.ts";
 import { requireMemory } from "./memory.ts";
-import { BUILT_IN, openNamedModel } from "./models.ts";
+import { openNamedModel } from "./models.ts";
 import { nearNames } from "../labels/near-names.ts";
-import type { NetworkOptions, Pair } from "./options.ts";
+import { BUILT_IN, type NetworkOptions, type Pair } from "./options.ts";
 import { exitStatus } from "./report.ts";
 import { trainedWeights } from "./weights-choice.ts";
 
