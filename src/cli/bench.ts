@@ -1,7 +1,7 @@
 /** `bench`: how long inference takes, of outputs that were checked. */
 
 import type { EngineName } from "../bench/engines.ts";
-import { encodeTimes } from "../bench/encode-time.ts";
+import { type EncodeTimes, encodeTimes } from "../bench/encode-time.ts";
 import type { KnownImage } from "../bench/job-files.ts";
 import { runReference } from "../cpu/reference.ts";
 import { EngineError } from "../errors.ts";
@@ -14,6 +14,7 @@ import { median, quantile } from "../tune/statistics.ts";
 import { widestTolerancesIn } from "../verify/compare.ts";
 import type { Context } from "./context.ts";
 import { type Engine, openEngine, type Tensors } from "./engine.ts";
+import { environmentTable } from "./environment-table.ts";
 import { formatBytes, formatTable, formatTime, significant } from "./format.ts";
 import { batchOf, pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
@@ -43,8 +44,10 @@ const USUAL_WARMUPS = { webgpu: 3, cpu: 1 } as const;
 const DISTINCT_IMAGES = 2;
 const USUAL_ROUNDS = 5;
 
-/** One case, as JSON has it. */
-interface Case {
+type OrNull<Fields> = { readonly [Name in keyof Fields]: Fields[Name] | null };
+
+/** One case, as JSON has it. The reference has no commands to encode. */
+interface Case extends OrNull<EncodeTimes> {
   readonly engine: "googlenet-wgsl";
   readonly backend: Engine["backend"];
   readonly adapter: string;
@@ -66,9 +69,6 @@ interface Case {
   /** Dispatches, and bytes of activations and scratch memory; null for the reference, which plans nothing. */
   readonly steps: number | null;
   readonly peakBytes: number | null;
-  /** Main-thread CPU time of recording and submitting an inference, with Dawn's validation and without. */
-  readonly encodeMs: number | null;
-  readonly encodeUnsafeMs: number | null;
 }
 
 export async function bench(options: BenchOptions, context: Context): Promise<number> {
@@ -110,7 +110,7 @@ export async function bench(options: BenchOptions, context: Context): Promise<nu
     await terminal.print(`${table(cases)}\n`);
     await terminal.print("cold: from no device to the first probabilities (device, plan, kernels, weights, one run)");
     await terminal.print(
-      "encode: the main thread's CPU time to record and submit a run; peak: planned activation memory",
+      "encode: the main thread's CPU time to record and submit a run, one waited for after the other; peak: planned activation memory",
     );
   }
   if (backend === "cpu") terminal.note("not checked: the CPU reference is what the others are checked against");
@@ -129,10 +129,11 @@ export async function bench(options: BenchOptions, context: Context): Promise<nu
 }
 
 /** @throws EngineError "usage" for options that make no sense together */
-function checkConflicts({ peers, backend, heads, rounds, save }: BenchOptions): void {
+function checkConflicts({ peers, backend, heads, unsafe, rounds, save }: BenchOptions): void {
   const refuse = (option: string, problem: string, remedy: string) => {
     throw new EngineError("usage", option, problem, remedy);
   };
+  if (unsafe && backend === "cpu") refuse("--unsafe", "it conflicts with --backend cpu", "give one of them");
   if (peers) {
     if (backend === "cpu") refuse("--backend cpu", "peers are measured on a GPU", "leave one of them out");
     if (heads !== "main") refuse(`--heads ${heads}`, "peers run the main classifier", "leave one of them out");
@@ -229,8 +230,7 @@ async function measure(
     tuned: engine.tuned,
     steps: planned?.plan.steps.length ?? null,
     peakBytes: planned?.plan.arenaBytes ?? null,
-    encodeMs: encoding?.encodeMs ?? null,
-    encodeUnsafeMs: encoding?.encodeUnsafeMs ?? null,
+    ...(encoding ?? { encodeMs: null, encodeStreamedMs: null, encodeUnsafeMs: null, encodeClock: null }),
   };
 }
 
@@ -289,19 +289,8 @@ async function printEnvironment(
     await terminal.printJson({ environment });
     return;
   }
-  const { version, commit, date, webgpu, node, cpu, cores, os } = environment;
-  const rows = [
-    ["adapter", adapter],
-    ["machine", `${cpu}, ${cores} cores, ${os}`],
-    [
-      "software",
-      `googlenet-wgsl ${version}${commit === null ? "" : ` (${commit})`}, webgpu ${webgpu}, Node.js ${node}`,
-    ],
-    ["weights", weights],
-    ["date", date],
-  ];
-  if (unsafe) rows.push(["unsafe", "Dawn's validation and bounds checks are off"]);
-  await terminal.print(`${formatTable(rows)}\n`);
+  const more = unsafe ? ([["unsafe", "Dawn's validation and bounds checks are off"]] as const) : [];
+  await terminal.print(`${environmentTable(environment, more)}\n`);
 }
 
 function table(cases: readonly Case[]): string {
@@ -330,7 +319,7 @@ function table(cases: readonly Case[]): string {
     formatTime(each.p95Ms),
     significant(each.imagesPerSecond, 3),
     formatTime(each.coldMs),
-    each.encodeMs === null ? "" : formatTime(each.encodeMs),
+    each.encodeMs === null ? "" : `${each.encodeClock === "bound" ? "at most " : ""}${formatTime(each.encodeMs)}`,
     each.peakBytes === null ? "" : formatBytes(each.peakBytes),
     each.runs,
     each.maxAbsError.toExponential(1),

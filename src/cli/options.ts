@@ -89,6 +89,8 @@ export const ensembleOption = new ListOption(
   "trained weights, or made-up ones; given several times, models whose probabilities are averaged (default: $GOOGLENET_WEIGHTS, else the downloaded file)",
 ).argParser((value, before: readonly string[] | undefined) => [...(before ?? []), parseWeights(value)]);
 
+type ParseBatch = (value: string) => number | readonly number[];
+
 /**
  * Options of every command that runs the network.
  *
@@ -98,31 +100,65 @@ export const ensembleOption = new ListOption(
 export function addNetworkOptions(
   command: Command,
   batch = "pictures that go through the network at once",
-  parseBatch: (value: string) => number | readonly number[] = wholeNumber("--batch", 1, MAX_BATCH),
+  parseBatch: ParseBatch = wholeNumber("--batch", 1, MAX_BATCH),
   weights = weightsOption,
 ): Command {
-  return addMainHeadOptions(command, batch, parseBatch, weights).addOption(
-    choice("--heads <WHICH>", "with the auxiliary classifiers (all) or without", ["main", "all"], "main"),
-  );
+  return addMainHeadOptions(command, batch, parseBatch, weights).addOption(headsOption());
+}
+
+/**
+ * Options of a command that is about a GPU.
+ *
+ * @param batch what the command's own `--batch` is for
+ * @param withoutCpu why it can't be asked for the CPU reference, and what to do instead
+ * @param noTuning what the command's own `--no-tuning` does
+ */
+export function addGpuOptions(
+  command: Command,
+  batch: string,
+  withoutCpu: readonly [problem: string, remedy: string],
+  parseBatch: ParseBatch = wholeNumber("--batch", 1, MAX_BATCH),
+  noTuning = defaultPlan,
+): Command {
+  const backend = new Option("--backend <NAME>", "what computes: webgpu").argParser((value) => {
+    // Other commands take it, so whoever gives it is owed a reason.
+    if (value === "cpu") throw new EngineError("usage", "--backend cpu", ...withoutCpu);
+    if (value !== "webgpu") throw invalid("--backend", value, "webgpu");
+    return value;
+  });
+  return addCommonOptions(command, batch, parseBatch, weightsOption, backend, noTuning).addOption(headsOption());
+}
+
+function headsOption(): Option {
+  return choice("--heads <WHICH>", "with the auxiliary classifiers (all) or without", ["main", "all"], "main");
 }
 
 /** Options of a command that runs the network's main head alone. */
-export function addMainHeadOptions(
+export function addMainHeadOptions(command: Command, batch: string, parseBatch: ParseBatch, weights: Option): Command {
+  const backend = choice("--backend <NAME>", "what computes (default: webgpu)", ["webgpu", "cpu"]);
+  return addCommonOptions(command, batch, parseBatch, weights, backend, defaultPlan);
+}
+
+const defaultPlan = "plan by default, whatever was tuned";
+
+function addCommonOptions(
   command: Command,
   batch: string,
-  parseBatch: (value: string) => number | readonly number[],
+  parseBatch: ParseBatch,
   weights: Option,
+  backend: Option,
+  noTuning: string,
 ): Command {
   command
     .addOption(weights)
-    .addOption(choice("--backend <NAME>", "what computes (default: webgpu)", ["webgpu", "cpu"]))
+    .addOption(backend)
     .addOption(new Option("--adapter <TEXT>", "the WebGPU adapter whose name has this in it").argParser(parseAdapter))
     .addOption(choice("--precision <TYPE>", "type of the numbers on the GPU", PRECISIONS, "f32"))
     .addOption(new Option("--batch <N>", batch).argParser(parseBatch))
     .addOption(
       new Option("--tuning <FOLDER>", "where verdicts of `tune` are kept (default: $GOOGLENET_TUNING, else a cache)"),
     )
-    .option("--no-tuning", "plan by default, whatever was tuned")
+    .option("--no-tuning", noTuning)
     .hook("preAction", () => checkConflicts(command.opts<MainHeadOptions>()));
   return addOutputOptions(command);
 }

@@ -8,6 +8,7 @@ import { type Graph, inferShapesForBatch } from "../graph/graph.ts";
 import { openAdapter } from "../node/dawn.ts";
 import { findWeights } from "../node/weights-manifest.ts";
 import { defaultLimits, type PlanLimits } from "../plan/limits.ts";
+import { partsOf } from "../plan/batches.ts";
 import { planKey } from "../plan/choices.ts";
 import { conversionBytes } from "../plan/convert.ts";
 import { type Plan, type Step, weightBytes } from "../plan/plan.ts";
@@ -19,7 +20,7 @@ import { openNamedModel } from "./models.ts";
 import { BUILT_IN, type NetworkOptions } from "./options.ts";
 import { Choice } from "./plan-choice.ts";
 import { exitStatus } from "./report.ts";
-import { choicesOption, findTuned, partsOf, sayTuned } from "./tuning.ts";
+import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 import { loadChosen, STAND_IN } from "./weights-choice.ts";
 
 export interface PlanCommandOptions extends NetworkOptions {
@@ -30,16 +31,13 @@ export interface PlanCommandOptions extends NetworkOptions {
 /** The steps of the plan that `classify`, `bench` and `run` compute for this batch on this device. */
 export async function plan(model: string, options: PlanCommandOptions, context: Context): Promise<number> {
   const { terminal } = context;
-  const { backend, precision, batch = 1 } = options;
-  if (backend === "cpu") {
-    throw new EngineError("usage", "--backend cpu", "the CPU reference runs without a plan", "leave it out");
-  }
+  const { precision, batch = 1 } = options;
   const graph = await (model === BUILT_IN ? builtIn(options, context) : fromFile(model, options));
   const { limits, source, info } = await limitsFor(options);
   terminal.note(`planned for the limits of ${source}`);
   const tuned = info && (await findTuned(info, options.tuning, terminal));
   // As a session does with a batch that the device can't hold.
-  const parts = partsOf(graph, batch, limits, { precision, ...choicesOption(tuned) });
+  const parts = partsOf(inferShapesForBatch(graph, 1), limits, batch, { precision, ...choicesOption(tuned) });
   if (parts.length > 1) {
     terminal.note(`a batch of ${batch} is run as ${parts.length} of up to ${parts[0]}, which is the plan below`);
   }

@@ -7,6 +7,7 @@ import { googlenetVersion } from "../node/package.ts";
 import type { ClassifyOptions } from "./classify.ts";
 import type { Context } from "./context.ts";
 import {
+  addGpuOptions,
   addMainHeadOptions,
   addNetworkOptions,
   addOutputOptions,
@@ -177,7 +178,7 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     "images at once: the picture, then noise (default: 1; another batch runs by another plan, so check the one you use)",
   ).action(async (options: VerifyOptions) => end(await (await import("./verify.ts")).verify(options, context)));
 
-  addNetworkOptions(
+  addGpuOptions(
     define("plan", "print the execution table: step, kernel, constants, workgroups, slots, bytes, MACs", [
       "googlenet plan",
       "googlenet plan --batch 64 --json",
@@ -191,6 +192,7 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
         ).argParser(parseDimension),
       ),
     "images at once (default: 1)",
+    ["the CPU reference runs without a plan", "leave it out"],
   ).action(async (model: string, options: PlanCommandOptions) =>
     end(await (await import("./plan.ts")).plan(model, options, context)),
   );
@@ -220,7 +222,7 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     parseBatches,
   ).action(async (options: BenchOptions) => end(await (await import("./bench.ts")).bench(options, context)));
 
-  addNetworkOptions(
+  addGpuOptions(
     define("profile", "time each step on the GPU, and hold it against a roofline that is measured too", [
       "googlenet profile",
       "googlenet profile --batch 8 --runs 20",
@@ -229,15 +231,18 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
       .option("--runs <N>", "runs, of which the medians are printed", wholeNumber("--runs", 1, 100_000), 5)
       .option("--html <FILE>", "draw it too: a page with a bar a layer and the roofline plot"),
     "images at once (default: 1)",
+    ["only a GPU has timestamps", "leave it out, or see `bench`"],
   ).action(async (options: ProfileOptions) => end(await (await import("./profile.ts")).profile(options, context)));
 
-  addNetworkOptions(
+  addGpuOptions(
     define("tune", "time candidate kernels on this device, right ones alone, and keep the verdict for all commands", [
       "googlenet tune",
       "googlenet tune --batch 1,8",
     ]).option("--rounds <N>", "turns of each candidate (default: 5)", wholeNumber("--rounds", 1, 1000)),
     "batch sizes, say 1,8 (default: 1)",
+    ["there is nothing to choose on it", "leave it out"],
     parseBatches,
+    "keep nothing: show what is fastest, and no more",
   ).action(async (options: TuneOptions) => end(await (await import("./tune.ts")).tune(options, context)));
 
   addOutputOptions(

@@ -59,6 +59,7 @@ const WRONG: readonly [string, RegExp][] = [
   ["classify x.jpg --weights=", /--weights: it can't be ""; give a file, or seed:N/],
   ["classify x.jpg --adapter=", /--adapter: it can't be ""; give a part of/],
   ["classify x.jpg --backend cpu --adapter X", /--adapter: it conflicts with --backend cpu/],
+  ["bench --unsafe --backend cpu", /--unsafe: it conflicts with --backend cpu; give one of them/],
   ["bench --adapter X --backend cpu", /--adapter: it conflicts with --backend cpu/],
   ["--adapter X --backend cpu", /--adapter: it conflicts with --backend cpu/],
   ["classify x.jpg --top 1 --top 2", /--top: it is given twice; give it once/],
@@ -114,6 +115,7 @@ const WRONG: readonly [string, RegExp][] = [
   ["bench --batch 1,0", /--batch: .*"0"/],
   ["profile --html", /option '--html <FILE>' argument missing/],
   ["profile --backend cpu", /--backend cpu: only a GPU has timestamps/],
+  ["profile --backend gpu", /--backend: it can't be "gpu"; give webgpu/],
   ["devices --nope", /unknown option '--nope'/],
   ["weights", /weights: there is nothing to do; give fetch, info FILE or convert IN OUT/],
   ["weights nope", /weights: there is no command "nope"/],
@@ -152,6 +154,16 @@ describe("help", () => {
     expect(run).toMatch(/--input <NAME=FILE\.npy> an input \(repeatable\).*--output <NAME=FILE\.npy> .*\(repeatable\)/);
     const verify = (await googlenet(["verify", "--help"])).stdout.replace(/\s+/g, " ");
     expect(verify).toContain("default: 1; another batch runs by another plan");
+  });
+
+  test.each([
+    ["plan", "plan by default, whatever was tuned"],
+    ["profile", "plan by default, whatever was tuned"],
+    ["tune", "keep nothing: show what is fastest, and no more"],
+  ])("%s --help offers what it takes alone, and says what it does", async (command, noTuning) => {
+    const help = (await googlenet([command, "--help"])).stdout.replace(/\s+/g, " ");
+    expect(help).toContain("--backend <NAME> what computes: webgpu --adapter");
+    expect(help).toContain(`--no-tuning ${noTuning} `);
   });
 
   test("--help names every command, and --version the package's", async () => {
