@@ -39,11 +39,36 @@ export type Ensemble<Options extends MainHeadOptions> = Omit<Options, "weights">
   readonly weights?: readonly string[];
 };
 
+/** What the built-in network is called. */
+export const BUILT_IN = "googlenet";
+
 /** The most images in a batch: more than any device has use for. */
 export const MAX_BATCH = 4096;
 
 /** The most parts of an evaluation: more than ILSVRC's validation set has pictures for. */
 const MAX_SHARDS = 10_000;
+
+/**
+ * Lets a command and those below it refuse an option whose value was given before, which would be lost, and one that
+ * takes back what another says (`--no-tuning`).
+ */
+export function refuseRepetition(command: Command): void {
+  const given = new Map<string, Option>();
+  for (const option of command.options) {
+    if (option instanceof ListOption || option.variadic) continue;
+    command.on(`option:${option.name()}`, () => {
+      const before = given.get(option.attributeName());
+      given.set(option.attributeName(), option);
+      if (before === undefined || (before === option && !option.required && !option.optional)) return;
+      const [problem, remedy] =
+        before === option
+          ? ["it is given twice", "give it once"]
+          : [`it conflicts with ${before.long}`, "give one of them"];
+      throw new EngineError("usage", option.long!, problem, remedy);
+    });
+  }
+  for (const below of command.commands) refuseRepetition(below);
+}
 
 export function addOutputOptions(command: Command): Command {
   return command
@@ -51,12 +76,15 @@ export function addOutputOptions(command: Command): Command {
     .option("--quiet", "no notes and no progress on standard error");
 }
 
+/** An option that may be given several times, whose values its parser collects. */
+export class ListOption extends Option {}
+
 /** Trained weights: one file, or several. */
 const weightsOption = new Option(
   "--weights <FILE|seed:N>",
-  "trained weights, or made-up ones (default: $GOOGLENET_WEIGHTS, else the downloaded file)",
+  "trained weights, or made-up ones (default, of googlenet alone: $GOOGLENET_WEIGHTS, else the downloaded file)",
 ).argParser(parseWeights);
-export const ensembleOption = new Option(
+export const ensembleOption = new ListOption(
   "--weights <FILE|seed:N>",
   "trained weights, or made-up ones; given several times, models whose probabilities are averaged (default: $GOOGLENET_WEIGHTS, else the downloaded file)",
 ).argParser((value, before: readonly string[] | undefined) => [...(before ?? []), parseWeights(value)]);
@@ -196,6 +224,10 @@ export function parsePair(name: string): (value: string, before: readonly Pair[]
     const split = value.indexOf("=");
     if (split < 1 || split === value.length - 1) throw invalid(name, value, "NAME=FILE.npy");
     const pair = { name: value.slice(0, split), file: value.slice(split + 1) };
+    if (pair.file === "-") {
+      const problem = "arrays don't go through standard input and output";
+      throw new EngineError("usage", `${name} ${value}`, problem, "name a file (./- is one that is called so)");
+    }
     if (before.some((other) => other.name === pair.name)) {
       throw new EngineError("usage", `${name} ${pair.name}`, "it is given twice", "give it once");
     }

@@ -16,8 +16,8 @@ import { planGraph } from "../plan/planner.ts";
 import { adapterName, limitsOfAdapter } from "../webgpu/device.ts";
 import type { Context } from "./context.ts";
 import { formatBytes, formatTable, longName } from "./format.ts";
-import { BUILT_IN, withModelFile } from "./models.ts";
-import type { NetworkOptions } from "./options.ts";
+import { openNamedModel } from "./models.ts";
+import { BUILT_IN, type NetworkOptions } from "./options.ts";
 import { Choice } from "./plan-choice.ts";
 import { exitStatus } from "./report.ts";
 import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
@@ -32,8 +32,7 @@ export interface PlanCommandOptions extends NetworkOptions {
 export async function plan(model: string, options: PlanCommandOptions, context: Context): Promise<number> {
   const { terminal } = context;
   const { precision, batch = 1 } = options;
-  const graph = await (model === BUILT_IN ? builtIn(options, context) : fromFile(model, options, context));
-  if (!graph) return exitStatus.failed;
+  const graph = await (model === BUILT_IN ? builtIn(options, context) : fromFile(model, options));
   const { limits, source, info } = await limitsFor(options);
   terminal.note(`planned for the limits of ${source}`);
   const tuned = info && (await findTuned(info, options.tuning, terminal));
@@ -66,46 +65,45 @@ async function builtIn(options: PlanCommandOptions, context: Context): Promise<G
   return graph;
 }
 
-/** The graph of a model file; null where that can't be used, which is said. */
-async function fromFile(path: string, options: PlanCommandOptions, context: Context): Promise<Graph | null> {
+/** The graph of a model file. */
+async function fromFile(path: string, options: PlanCommandOptions): Promise<Graph> {
   // A bare word is a mistake on the command line rather than a file that got lost.
   if (!/[./\\]/.test(path) && !existsSync(path)) {
     throw new EngineError("usage", `plan ${path}`, "there is no such model", `give ${BUILT_IN}, or a model file`);
   }
-  return withModelFile(path, options, context, async (file) => {
-    const { dimension = {}, batch } = options;
-    checkOverrides(file, dimension);
-    if (file.batch === undefined && batch !== undefined) {
-      throw new EngineError("usage", `--batch ${batch}`, `${path} is of a fixed batch size`, "leave it out");
-    }
-    if (file.batch !== undefined && Object.hasOwn(dimension, file.batch)) {
-      throw new EngineError("usage", `--dimension ${file.batch}`, "it is the batch size", "give --batch N");
-    }
-    const sizes = file.batch === undefined ? dimension : { [file.batch]: batch ?? 1, ...dimension };
-    const extentOf = (input: string, extent: number | string): number => {
-      if (typeof extent === "number") return extent;
-      if (Object.hasOwn(sizes, extent)) return sizes[extent];
-      throw new EngineError(
-        "usage",
-        `input "${input}"`,
-        `its extent ${extent} is open`,
-        `say what it is: --dimension "${extent}=N"`,
-      );
-    };
-    const shapes = new Map(file.inputs.map(({ name, shape }) => [name, shape.map((each) => extentOf(name, each))]));
-    return (await modelFor(file, shapes)).graph;
-  });
+  const file = await openNamedModel(path, options);
+  const { dimension = {}, batch } = options;
+  checkOverrides(file, dimension);
+  if (file.batch === undefined && batch !== undefined) {
+    throw new EngineError("usage", `--batch ${batch}`, `${path} is of a fixed batch size`, "leave it out");
+  }
+  if (file.batch !== undefined && Object.hasOwn(dimension, file.batch)) {
+    throw new EngineError("usage", `--dimension ${file.batch}`, "it is the batch size", "give --batch N");
+  }
+  const sizes = file.batch === undefined ? dimension : { [file.batch]: batch ?? 1, ...dimension };
+  const extentOf = (input: string, extent: number | string): number => {
+    if (typeof extent === "number") return extent;
+    if (Object.hasOwn(sizes, extent)) return sizes[extent];
+    throw new EngineError(
+      "usage",
+      `input "${input}"`,
+      `its extent ${extent} is open`,
+      `say what it is: --dimension "${extent}=N"`,
+    );
+  };
+  const shapes = new Map(file.inputs.map(({ name, shape }) => [name, shape.map((each) => extentOf(name, each))]));
+  return (await modelFor(file, shapes)).graph;
 }
 
-/** A plan hangs on no weights; those that are named should fit it all the same. */
+/** A plan hangs on no weights; those that there are should fit it all the same. */
 async function checkWeights(
   { weights }: NetworkOptions,
   parameters: Parameters<typeof loadChosen>[1],
   { terminal }: Context,
 ): Promise<void> {
   const choice = await findWeights(weights);
-  if (weights !== undefined && choice) await loadChosen(choice.source, parameters);
-  else if (!choice) terminal.note(`no trained weights: planned for ${STAND_IN}, which makes no difference to a plan`);
+  if (choice) await loadChosen(choice.source, parameters);
+  else terminal.note(`no trained weights: planned for ${STAND_IN}, which makes no difference to a plan`);
 }
 
 /** The adapter's limits; without one, unless it was asked for, what every WebGPU device offers. */
