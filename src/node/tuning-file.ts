@@ -36,7 +36,9 @@ export interface TuningKey {
 }
 
 /** A verdict that fits, with the time at which each of its plans was kept, or why one does not. */
-export type KeptTuning = ({ readonly file: string } & Dated) | { readonly file: string; readonly ignored: string };
+export type KeptTuning =
+  | { readonly file: string; readonly verdict: Verdict; readonly dates: Readonly<Record<string, string>> }
+  | { readonly file: string; readonly ignored: string };
 
 interface Dated {
   readonly verdict: Verdict;

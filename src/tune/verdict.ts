@@ -42,6 +42,7 @@ export interface PlanVerdict {
   readonly chosen: number;
 }
 
+/** A way to plan the network, and what it came to. */
 export interface PlanVariant extends Omit<PlanChoice, "algorithms"> {
   /** Whether its layers are computed by the problems' fastest algorithms, or by those that are preferred. */
   readonly tuned: boolean;
