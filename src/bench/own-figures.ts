@@ -8,7 +8,7 @@ import { kernelsOnDisk } from "../node/kernels.ts";
 import { planGraph } from "../plan/planner.ts";
 import { measureRoofline } from "../profile/measure-roofline.ts";
 import { makeProfile } from "../profile/profile.ts";
-import type { Roofline } from "../profile/roofline.ts";
+import { highest, type Roofline, together } from "../profile/roofline.ts";
 import { median } from "../tune/statistics.ts";
 import { fillWithNoise } from "../verify/noise.ts";
 import { limitsOf } from "../webgpu/device.ts";
@@ -64,6 +64,7 @@ export async function measureOwn(model: Model, options: EncodeOptions): Promise<
         return [name, { shape, data }];
       }),
     );
+    const before = await measureRoofline(device);
     // The first run warms caches and clocks up.
     await session.time(inputs);
     const series: Awaited<ReturnType<Session["time"]>>[] = [];
@@ -71,11 +72,12 @@ export async function measureOwn(model: Model, options: EncodeOptions): Promise<
       signal?.throwIfAborted();
       series.push(await session.time(inputs));
     }
-    const ceilings = await measureRoofline(device);
+    const after = await measureRoofline(device);
     const timed = series[0].map(({ step }, index) => {
       return { step, gpuMs: median(series.map((run) => run[index].nanoseconds)) / 1e6 };
     });
-    const { gpuMs, roofline } = makeProfile(timed, ceilings).totals;
+    const { steps, ceilings } = makeProfile(timed, highest([before, after]));
+    const { gpuMs, roofline } = together(steps, ceilings);
     return { gpuMs, leastMs: roofline * gpuMs, ceilings };
   }
 }
