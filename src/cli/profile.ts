@@ -25,7 +25,7 @@ import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 import { anyWeights } from "./weights-choice.ts";
 
 /** Measurements of the roofline before and between the runs; one more follows. */
-const bursts = 4;
+const bursts = 6;
 
 export interface ProfileOptions extends NetworkOptions {
   readonly runs: number;

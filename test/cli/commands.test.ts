@@ -43,7 +43,7 @@ describe("plan", () => {
       .split("\n\n")[0]
       .split("\n")
       .map(({ length }) => length);
-    expect(widths.filter((width) => width > 160).length).toBeLessThan(widths.length / 5);
+    expect(widths.filter((width) => width > 160).length).toBeLessThan(widths.length / 4);
     expect(Math.max(...widths)).toBeLessThan(200);
     expect(stdout).toContain("13,378,280 parameters");
     expect(stdout).toMatch(/\nactivation memory reduced from [\d.]+ MB to [\d.]+ MB \(\d+ slots, .*\)\n$/);
