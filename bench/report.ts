@@ -1,6 +1,6 @@
 /**
- * `npm run bench:report`: bench/README.md's figures, and its pictures, from the newest record of every device and precision in
- * bench/results/.
+ * `npm run bench:report`: bench/README.md's figures, and its pictures, from the records in bench/results/: the newest of
+ * every device and precision, and for targets the newest that speaks of them.
  */
 
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { format, resolveConfig } from "prettier";
 import type { BenchRecord } from "../src/bench/record.ts";
 import { barChart } from "./report/chart.ts";
+import { newestRecords } from "./report/records.ts";
 import { renderReport } from "./report/render.ts";
 
 const folder = import.meta.dirname;
@@ -21,9 +22,8 @@ const records = existsSync(results)
       .sort()
       .map((name) => ({ name, record: JSON.parse(readFileSync(join(results, name), "utf8")) as BenchRecord }))
   : [];
-// Names begin with dates: the last of a device, in a precision, is its newest.
-const kind = ({ environment, cases }: BenchRecord) => JSON.stringify([environment.adapter, cases[0]?.precision]);
-const newest = [...new Map(records.map((each) => [kind(each.record), each])).values()];
+// Names begin with dates, so that they are sorted by them.
+const newest = newestRecords(records);
 
 for (const name of existsSync(results) ? readdirSync(results) : []) {
   if (name.endsWith(".svg")) rmSync(join(results, name));
@@ -32,7 +32,7 @@ for (const { name, record } of newest) {
   writeFileSync(join(results, name.replace(/json$/, "svg")), barChart(record));
 }
 const [kept] = readFileSync(readme, "utf8").split(BEGIN);
-const text = `${kept}${BEGIN}\n\n${renderReport(newest)}`;
+const text = `${kept}${BEGIN}\n\n${renderReport(records)}`;
 // As the project's other files are: what is not formatted fails its check.
 writeFileSync(readme, await format(text, { ...(await resolveConfig(readme)), filepath: readme }));
 process.stderr.write(`${readme}: ${newest.length} of ${records.length} records\n`);

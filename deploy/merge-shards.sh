@@ -32,7 +32,9 @@ done
 part=$(mktemp "$results/.whole.XXXXXX")
 begun=$part.begun
 trap 'rm -f "$part" "$begun"' EXIT
-trap 'exit 130' TERM INT HUP
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 : >"$begun"
 
 # As of a shard: pictures that can't be read are no failure of the merging, though they have its status.

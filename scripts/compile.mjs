@@ -1,7 +1,11 @@
-/** The sources as JavaScript with types in dist/, the kernels written in, and the command made executable. */
-import { spawn } from "node:child_process";
+/**
+ * The sources as JavaScript with types in dist/, with what is known before it runs written in (the kernels, the samples'
+ * digest, the commit), and the command made executable.
+ */
+import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { fillTexts } from "./kernel-texts.mjs";
 import { SetUpError } from "./setup/say.mjs";
 
@@ -25,6 +29,13 @@ export async function compile(root) {
   if (status !== 0) throw new SetUpError("build: the sources do not compile; mend the errors above");
   const kernels = path.join(dist, "kernels.js");
   writeFileSync(kernels, fillTexts(readFileSync(kernels, "utf8"), root));
+  /** @type {typeof import("../src/node/commit.ts")} */
+  const { writeCommit } = await import(pathToFileURL(path.join(dist, "node", "commit.js")).href);
+  writeCommit(root);
+  const digest = pathToFileURL(path.join(dist, "node", "samples-digest.js")).href;
+  // In a process of its own, which has no older modules of that name.
+  const write = `import { writeSamplesDigest } from ${JSON.stringify(digest)}; writeSamplesDigest();`;
+  execFileSync(process.execPath, ["--input-type=module", "-e", write], { cwd: root, stdio: ["ignore", 2, 2] });
   const command = path.join(dist, "cli", "googlenet.cjs");
   const text = readFileSync(command, "utf8");
   if (!text.startsWith("#!")) writeFileSync(command, `#!/usr/bin/env node\n${text}`);

@@ -34,7 +34,7 @@ export { planGraph, type PlanOptions } from "./plan/planner.ts";
 export { largestBatch } from "./plan/batches.ts";
 export type { Binding, PackedParameter, PackedTensors, ParameterLayout, Plan, PlannedValue } from "./plan/plan.ts";
 export { type Step, type Vec3, weightBytes, type WinogradSize } from "./plan/plan.ts";
-export type { Choices, Decision, PlanChoice } from "./plan/choices.ts";
+export type { AlgorithmChoices, Choices, Decision, PlanChoice } from "./plan/choices.ts";
 export { defaultLimits, type PlanLimits, type SubgroupMatrix } from "./plan/limits.ts";
 export { type Precision, PRECISIONS } from "./plan/precision.ts";
 export type { Range } from "./plan/arena.ts";

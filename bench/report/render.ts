@@ -2,19 +2,16 @@
 
 import { ENGINES } from "../../src/bench/engines.ts";
 import type { OwnFigures } from "../../src/bench/own-figures.ts";
-import type { BenchRecord } from "../../src/bench/record.ts";
 import type { MeasuredCase } from "../../src/bench/tournament.ts";
-import { imagesPerSecond, type Standing, standingIn, type Target, targets } from "./targets.ts";
+import { duration } from "../../src/page/figures.ts";
+import { isSeedSource } from "../../src/weights/seed.ts";
+import { type NamedRecord, newestRecords, precisionOf } from "./records.ts";
+import { imagesPerSecond, isBound, type Standing, standingIn, type Target, targets } from "./targets.ts";
 
-export interface NamedRecord {
-  /** The file's name in bench/results/. */
-  readonly name: string;
-  readonly record: BenchRecord;
-}
-
+/** @param records all of them, the newest last */
 export function renderReport(records: readonly NamedRecord[]): string {
-  const sections = records.map(renderRecord);
-  return [renderTargets(records), ...sections, renderUnmeasured(records)].join("\n\n") + "\n";
+  const newest = newestRecords(records);
+  return [renderTargets(records), ...newest.map(renderRecord), renderUnmeasured(newest)].join("\n\n") + "\n";
 }
 
 /** Every target, with what the newest record that speaks of it says. */
@@ -28,17 +25,26 @@ function renderTargets(records: readonly NamedRecord[]): string {
   const rows = standings.map((each) => [
     each.target.title,
     goal(each.target),
-    each.value === null ? "not measured" : `${shown(each.target, each.value)}${verdictOn(each)}`,
+    each.value === null
+      ? "not measured"
+      : `${each.bound ? "at most " : ""}${shown(each.target, each.value)}${verdictOn(each)}`,
     each.against ? engineName(each.against) : "",
     each.own?.adapter ?? "",
-    each.absence ?? (each.reached ? "" : boundOf(each)),
+    each.absence ?? (each.reached ? "" : shortfallOf(each)),
   ]);
-  return ["## Targets", table(["target", "goal", "measured", "against", "on", "why, or what bounds it"], rows)].join(
-    "\n\n",
-  );
+  return [
+    "## Targets",
+    table(["target", "goal", "measured", "against", "on", "why, what bounds it, what was tried"], rows),
+  ].join("\n\n");
 }
 
-function verdictOn({ reached, partial }: Standing): string {
+function shortfallOf(standing: Standing): string {
+  const { tried } = standing.target;
+  return [boundOf(standing), tried === undefined ? "" : `tried: ${tried}`].filter(Boolean).join("; ");
+}
+
+function verdictOn({ reached, partial, bound }: Standing): string {
+  if (bound && !reached) return " (unknown whether less)";
   if (partial) return reached ? " (partly measured)" : " (missed, partly measured)";
   return reached ? "" : " (missed)";
 }
@@ -51,30 +57,37 @@ function goal(target: Target): string {
 
 function shown({ measure }: Target, value: number): string {
   if (measure === "memory") return megabytes(value);
-  return measure === "encode" ? milliseconds(value) : `${value.toFixed(2)}×`;
+  return measure === "encode" ? duration(value) : `${value.toFixed(2)}×`;
 }
 
 /** What keeps this engine from a target that it misses, as far as the record tells. */
 function boundOf({ target, own }: Standing): string {
   const figures = own?.own;
   if (!own || !figures) return "";
-  const { steps, encodeMs, encodeUnsafeMs, peakBytes, defaultPeakBytes, gpu } = figures;
+  const { peakBytes, defaultPeakBytes, gpu } = figures;
   switch (target.measure) {
     case "memory":
       return peakBytes > defaultPeakBytes ? `the tuned plan's; ${megabytes(defaultPeakBytes)} as by default` : "";
     case "encode":
-      return (
-        `${steps} dispatches, ${((1000 * encodeMs) / steps).toPrecision(2)} µs each with Dawn's validation, ` +
-        `${((1000 * encodeUnsafeMs) / steps).toPrecision(2)} µs without`
-      );
+      return encodeText(figures);
     case "cold":
-      return `a warm run takes ${milliseconds(own.medianMs)} of the ${milliseconds(own.coldMs)}`;
+      return `a warm run takes ${duration(own.medianMs)} of the ${duration(own.coldMs)}`;
     case "time":
     case "throughput":
-      return gpu ? `of a run of ${milliseconds(own.medianMs)}, ${rooflineText(gpu)}` : "";
+      return gpu ? `of a run of ${duration(own.medianMs)}, ${rooflineText(gpu)}` : "";
     default:
       return target satisfies never;
   }
+}
+
+function encodeText({ steps, encodeMs, encodeStreamedMs, encodeUnsafeMs, ...figures }: OwnFigures): string {
+  const each = (time: number) => `${((1000 * time) / steps).toPrecision(2)} µs`;
+  const parts = [`${steps} dispatches, ${each(encodeMs)} each with Dawn's validation, ${each(encodeUnsafeMs)} without`];
+  // Older records have none.
+  if ((encodeStreamedMs as number | undefined) !== undefined)
+    parts.push(`${each(encodeStreamedMs)} in a stream of runs`);
+  if (isBound(figures)) parts.push("nothing told the thread's own time there");
+  return parts.join("; ");
 }
 
 /** What a layer is charged with is direct convolution in float32. */
@@ -82,9 +95,9 @@ const CAVEAT = " to direct convolution in float32, which Winograd convolution an
 
 function rooflineText({ gpuMs, leastMs, ceilings }: NonNullable<OwnFigures["gpu"]>): string {
   return (
-    `its steps take ${milliseconds(gpuMs)} on the GPU, where the roofline ` +
+    `its steps take ${duration(gpuMs)} on the GPU, where the roofline ` +
     `(${ceilings.gflops.toPrecision(3)} GFLOP/s, ${ceilings.gbps.toPrecision(3)} GB/s, measured) ` +
-    `allows ${milliseconds(leastMs)}${CAVEAT}`
+    `allows ${duration(leastMs)}${CAVEAT}`
   );
 }
 
@@ -95,7 +108,7 @@ function renderRecord({ name, record }: NamedRecord): string {
     .map(([what, number]) => `${what} ${number}`)
     .join(", ");
   const parts = [
-    `## ${adapter ?? "Several adapters"}, ${cases[0]?.precision === "f16" ? "float16, " : ""}${date.slice(0, 10)}`,
+    `## ${adapter ?? "Several adapters"}, ${precisionOf(record) === "f16" ? "float16, " : ""}${date.slice(0, 10)}`,
     `![Median time an image](results/${name.replace(/json$/, "svg")})`,
     [
       `- adapter and driver: ${adapter ?? "several"}`,
@@ -109,16 +122,31 @@ function renderRecord({ name, record }: NamedRecord): string {
       cases.map(caseRow),
     ),
   ];
+  const doubtful = cases.filter(isDoubtful).map((each) => `${engineName(each)} at batch ${each.batch}`);
+  if (doubtful.length > 0) parts.push(`**Beware:** \`no read-back\` of ${doubtful.join(", ")} ${DOUBT}`);
   const own = cases.flatMap((each) => (each.own ? [`- batch ${each.batch}: ${ownText(each.own)}`] : []));
   if (own.length > 0) parts.push(["This engine alone:", own.join("\n")].join("\n\n"));
   return parts.join("\n\n");
 }
 
-function ownText({ tuned, steps, peakBytes, encodeMs, encodeUnsafeMs, gpu }: OwnFigures): string {
+const DOUBT =
+  "is above the median by more than the spread. What leaves out the copy back can't take longer: the machine did other " +
+  "work meanwhile, or waiting for the device alone is slow there. Go by the median.";
+
+function isDoubtful({ medianMs, medianNoReadbackMs, spread }: MeasuredCase): boolean {
+  return medianNoReadbackMs !== null && medianNoReadbackMs - medianMs > spread * medianMs;
+}
+
+function ownText({ tuned, steps, peakBytes, encodeMs, encodeStreamedMs, encodeUnsafeMs, gpu, ...figures }: OwnFigures) {
+  const streamed = encodeStreamedMs as number | undefined;
+  const others = [
+    ...(streamed === undefined ? [] : [`${duration(streamed)} in a stream of runs`]),
+    `${duration(encodeUnsafeMs)} without validation`,
+  ];
   const parts = [
     `${steps} dispatches${tuned ? ", as tuned" : ""}`,
     `${megabytes(peakBytes)} of activations`,
-    `${milliseconds(encodeMs)} of the main thread to encode and submit (${milliseconds(encodeUnsafeMs)} without validation)`,
+    `${isBound(figures) ? "at most " : ""}${duration(encodeMs)} of the main thread to encode and submit (${others.join("; ")})`,
   ];
   if (gpu) parts.push(rooflineText(gpu));
   return parts.join("; ");
@@ -129,21 +157,33 @@ function caseRow(each: MeasuredCase): string[] {
     engineName(each),
     each.precision,
     String(each.batch),
-    milliseconds(each.medianMs),
-    milliseconds(each.minMs),
-    milliseconds(each.p95Ms),
+    duration(each.medianMs),
+    duration(each.minMs),
+    duration(each.p95Ms),
     `${(100 * each.spread).toFixed(0)} %`,
-    each.medianNoReadbackMs === null ? "–" : milliseconds(each.medianNoReadbackMs),
+    each.medianNoReadbackMs === null ? "–" : duration(each.medianNoReadbackMs),
     imagesPerSecond(each).toPrecision(3),
-    milliseconds(each.coldMs),
+    duration(each.coldMs),
     each.checked ? each.maxAbsError.toExponential(1) : `**${each.maxAbsError}: wrong**`,
   ];
 }
 
-/** What the newest records say nothing of, device by device and engine by engine. */
+/** What throughput on a GPU is told at. */
+const LARGE_BATCH = 64;
+
+/** What the newest records say nothing of, device by device: engines, tuned runs, a large batch, trained weights. */
 function renderUnmeasured(records: readonly NamedRecord[]): string {
-  const lines = records.flatMap(({ record: { environment, cases, failures } }) => {
+  const lines = records.flatMap(({ record }) => {
+    const { environment, cases, failures } = record;
     const device = environment.adapter ?? "several adapters";
+    const where = `on ${device} in ${precisionOf(record) === "f16" ? "float16" : "float32"}`;
+    const conditions = [
+      ...(cases.some(ranTuned) ? [] : [`this engine as tuned, ${where}: every run was by default`]),
+      ...([...cases, ...failures].some(({ batch }) => batch === LARGE_BATCH)
+        ? []
+        : [`batch ${LARGE_BATCH} ${where}: not asked for`]),
+      ...(isSeedSource(environment.weights) ? [`trained weights ${where}: ${environment.weights} was measured`] : []),
+    ];
     const missing = environment.missing.map(({ engine, reason }) => `${engine} on ${device}: ${reason}`);
     const failed = failures
       .filter(({ engine, mode }) => !cases.some((each) => each.engine === engine && each.mode === mode))
@@ -153,7 +193,7 @@ function renderUnmeasured(records: readonly NamedRecord[]): string {
         !cases.some((each) => each.engine === engine) &&
         ![...environment.missing, ...failures].some((each) => each.engine === engine),
     ).map((engine) => `${engine} on ${device}: not asked for`);
-    return [...missing, ...failed, ...absent];
+    return [...missing, ...failed, ...absent, ...conditions];
   });
   if (records.length === 0) {
     lines.push(...targets.map(({ title }) => `target: ${title}`), ...ENGINES.map((engine) => `engine: ${engine}`));
@@ -163,17 +203,17 @@ function renderUnmeasured(records: readonly NamedRecord[]): string {
   );
 }
 
+/** Also where it turned out that the default plan is faster. */
+function ranTuned({ own, tried }: MeasuredCase): boolean {
+  return own !== undefined && (own.tuned || tried.some(({ settings }) => settings["tuning"] !== undefined));
+}
+
 export function engineName({ engine, mode }: MeasuredCase): string {
   return label(engine, mode);
 }
 
 function label(engine: string, mode: string | null): string {
   return mode === null ? engine : `${engine} (${mode})`;
-}
-
-/** `217 ms`, `1.27 s`, `0.31 ms`. */
-export function milliseconds(value: number): string {
-  return value >= 999.5 ? `${(value / 1000).toPrecision(3)} s` : `${value.toPrecision(3)} ms`;
 }
 
 /** `4.82 MB` */

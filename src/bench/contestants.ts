@@ -128,7 +128,13 @@ const javascriptPeers: Readonly<Record<Exclude<EngineName, "googlenet-wgsl" | "p
     packages: ["@tensorflow/tfjs-core", "@tensorflow/tfjs-backend-webgpu"],
     module: "tfjs.mjs",
     precisions: ["f32"],
-    variants: [{}, { WEBGPU_CONV_SEPARATE_IM2COL_SHADER: true }],
+    variants: [
+      {},
+      { WEBGPU_CONV_SEPARATE_IM2COL_SHADER: true },
+      // Dispatches to a submit, 15 unless told: sooner, so that the device begins sooner, and all of a run in one.
+      { WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE: 5 },
+      { WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE: 1000 },
+    ],
   },
 };
 

@@ -14,12 +14,17 @@ import type { Precision } from "../plan/precision.ts";
 import { median } from "../tune/statistics.ts";
 import { bufferUsage } from "../webgpu/constants.ts";
 import { Session } from "../webgpu/session.ts";
+import { openThreadClock, type ThreadClock, type ThreadClockKind } from "./thread-clock.ts";
 
 export interface EncodeTimes {
-  /** Milliseconds of the main thread's CPU time, with Dawn's validation. */
+  /** Milliseconds of the main thread's CPU time, with Dawn's validation, each time after the device was waited for. */
   readonly encodeMs: number;
-  /** The same without validation and bounds checks. */
+  /** The same of inferences that follow each other at once: what the main thread needs is in its core's caches then. */
+  readonly encodeStreamedMs: number;
+  /** As `encodeMs`, without validation and bounds checks. */
   readonly encodeUnsafeMs: number;
+  /** What told them; of kind `bound` they are the most that it can have been. */
+  readonly encodeClock: ThreadClockKind;
 }
 
 export interface EncodeOptions {
@@ -32,24 +37,30 @@ export interface EncodeOptions {
 }
 
 const WARMUPS = 100;
+/** Inferences of which the median is taken. */
 const RUNS = 20;
 /** Fewer where an inference takes long. */
 const SECONDS = 5;
 const LEAST_RUNS = 3;
+/** Inferences that follow each other at once. */
+const STREAMED = 4;
 
 /** Opens the adapter twice, with validation and without, and measures both. */
 export async function encodeTimes(model: Model, options: EncodeOptions): Promise<EncodeTimes> {
-  return {
-    encodeMs: await encodeTime(model, false, options),
-    encodeUnsafeMs: await encodeTime(model, true, options),
-  };
+  using clock = openThreadClock();
+  const [encodeMs, encodeStreamedMs] = await openAndTime(model, false, [1, STREAMED], clock, options);
+  const [encodeUnsafeMs] = await openAndTime(model, true, [1], clock, options);
+  return { encodeMs, encodeStreamedMs, encodeUnsafeMs, encodeClock: clock.kind };
 }
 
-async function encodeTime(
+/** Milliseconds an inference, where so many of them follow each other at once before the device is waited for. */
+async function openAndTime(
   model: Model,
   unsafe: boolean,
+  counts: readonly number[],
+  clock: ThreadClock,
   { batch, precision, adapter, choices, signal }: EncodeOptions,
-): Promise<number> {
+): Promise<number[]> {
   const { device } = await openGpu({
     unsafe,
     experiments: precision === "f16",
@@ -58,14 +69,19 @@ async function encodeTime(
   try {
     const create = { device, kernels: kernelsOnDisk, batch, precision, ...(choices && { choices }) };
     using session = await Session.create(model, create);
-    return await timeEncoding(session, batch, signal);
+    return await timeEncoding(session, batch, counts, clock, signal);
   } finally {
     device.destroy();
   }
 }
 
-/** The medians of recording and of submitting together: see `cpuTime`. */
-async function timeEncoding(session: Session, batch: number, signal: AbortSignal | undefined): Promise<number> {
+async function timeEncoding(
+  session: Session,
+  batch: number,
+  counts: readonly number[],
+  clock: ThreadClock,
+  signal: AbortSignal | undefined,
+): Promise<number[]> {
   const { device, graph, inputNames, outputNames } = session;
   const { shapes } = inferShapesForBatch(graph, batch);
   const buffers = (names: readonly string[]) =>
@@ -77,8 +93,6 @@ async function timeEncoding(session: Session, batch: number, signal: AbortSignal
     );
   const inputs = buffers(inputNames);
   const outputs = buffers(outputNames);
-  const recording: number[] = [];
-  const submitting: number[] = [];
   try {
     const binding = await session.bind(inputs, outputs, { batch });
     const record = () => {
@@ -90,35 +104,31 @@ async function timeEncoding(session: Session, batch: number, signal: AbortSignal
     for (let run = 0; run < WARMUPS; run++) record();
     device.queue.submit([record()]);
     await device.queue.onSubmittedWorkDone();
-    const end = performance.now() + 1000 * SECONDS;
-    for (let run = 0; run < RUNS && (run < LEAST_RUNS || performance.now() < end); run++) {
-      signal?.throwIfAborted();
-      let commands: GPUCommandBuffer;
-      const recorded = cpuTime(() => (commands = record()));
-      const submitted = cpuTime(() => device.queue.submit([commands]));
-      await device.queue.onSubmittedWorkDone();
-      recording.push(recorded);
-      submitting.push(submitted);
-    }
+    /** The medians of recording and of submitting together. */
+    const timeRuns = async (count: number) => {
+      const recording: number[] = [];
+      const submitting: number[] = [];
+      const end = performance.now() + 1000 * SECONDS;
+      for (let run = 0; run < RUNS / count && (run < LEAST_RUNS || performance.now() < end); run++) {
+        signal?.throwIfAborted();
+        const commands: GPUCommandBuffer[] = [];
+        const recorded = clock.cpuTime(() => {
+          for (let inference = 0; inference < count; inference++) commands.push(record());
+        });
+        const submitted = clock.cpuTime(() => {
+          for (const each of commands) device.queue.submit([each]);
+        });
+        await device.queue.onSubmittedWorkDone();
+        recording.push(recorded / count);
+        submitting.push(submitted / count);
+      }
+      return median(recording) + median(submitting);
+    };
+    const times: number[] = [];
+    for (const count of counts) times.push(await timeRuns(count));
     binding.dispose();
+    return times;
   } finally {
     for (const buffer of [...Object.values(inputs), ...Object.values(outputs)]) buffer.destroy();
   }
-  return median(recording) + median(submitting);
-}
-
-/**
- * Milliseconds of this thread's CPU time that work takes, at most. Node.js tells a thread's own time from version 24 on;
- * before that, the process' time and the clock both bound it: the one holds what other threads did meanwhile (on a
- * software driver the computation, which begins while it is still being submitted), the other what other processes did.
- */
-function cpuTime(work: () => void): number {
-  const { threadCpuUsage } = process as { threadCpuUsage?: (before?: NodeJS.CpuUsage) => NodeJS.CpuUsage };
-  const usage = threadCpuUsage?.bind(process) ?? process.cpuUsage.bind(process);
-  const before = usage();
-  const start = performance.now();
-  work();
-  const clock = performance.now() - start;
-  const { user, system } = usage(before);
-  return Math.min((user + system) / 1000, clock);
 }

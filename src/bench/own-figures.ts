@@ -9,11 +9,11 @@ import { planGraph } from "../plan/planner.ts";
 import { measureRoofline } from "../profile/measure-roofline.ts";
 import { makeProfile } from "../profile/profile.ts";
 import { highest, type Roofline, together } from "../profile/roofline.ts";
-import { median } from "../tune/statistics.ts";
 import { fillWithNoise } from "../verify/noise.ts";
 import { limitsOf } from "../webgpu/device.ts";
 import { Session } from "../webgpu/session.ts";
 import { type EncodeOptions, type EncodeTimes, encodeTimes } from "./encode-time.ts";
+import { medianSteps } from "./timed-steps.ts";
 
 export interface OwnFigures extends EncodeTimes {
   /** Whether it ran as it was tuned for the device. */
@@ -73,10 +73,7 @@ export async function measureOwn(model: Model, options: EncodeOptions): Promise<
       series.push(await session.time(inputs));
     }
     const after = await measureRoofline(device);
-    const timed = series[0].map(({ step }, index) => {
-      return { step, gpuMs: median(series.map((run) => run[index].nanoseconds)) / 1e6 };
-    });
-    const { steps, ceilings } = makeProfile(timed, highest([before, after]));
+    const { steps, ceilings } = makeProfile(medianSteps(series), highest([before, after]));
     const { gpuMs, roofline } = together(steps, ceilings);
     return { gpuMs, leastMs: roofline * gpuMs, ceilings };
   }

@@ -7,11 +7,14 @@ import { EngineError } from "../errors.ts";
 import { writeFileAtomically } from "../node/atomic-write.ts";
 import type { Environment } from "../node/environment.ts";
 import type { MissingEngine } from "./contestants.ts";
+import type { Precision } from "./job.ts";
 import type { Failure, MeasuredCase } from "./tournament.ts";
 
 export interface BenchEnvironment extends Environment {
   /** The adapter that all WebGPU engines had; null where there were several to choose from. */
   readonly adapter: string | null;
+  /** What was asked for; other precisions may run beside it. Older records don't say. */
+  readonly precision?: Precision;
   readonly weights: string;
   /** Whether Dawn's validation was on, in all engines alike. */
   readonly validation: boolean;

@@ -9,7 +9,8 @@ const IN_FLIGHT_ROUNDS = 8;
 
 export interface TimingOptions {
   readonly inputs: readonly Float32Array[];
-  readonly expected: readonly Float32Array[];
+  /** What should come out for each input, or what finds that out: asked once the engine has proved that it runs. */
+  readonly expected: readonly Float32Array[] | (() => Promise<readonly Float32Array[]>);
   readonly batch: number;
   readonly warmups: number;
   readonly runs: number;
@@ -17,11 +18,14 @@ export interface TimingOptions {
   readonly brief: boolean;
   /** Called when the first probabilities are in main memory. */
   readonly onFirst: () => void;
+  /** Told after each timed run which share of them is done. */
+  readonly onProgress?: (share: number) => void;
+  readonly signal?: AbortSignal;
 }
 
 /** Runs the inputs in turn, compares every output with what is expected, and times all runs after the warm-ups. */
 export async function timeEngine(engine: OpenEngine, options: TimingOptions): Promise<Report> {
-  const { expected, batch, warmups, brief, onFirst } = options;
+  const { batch, warmups, brief, onFirst } = options;
   const inputs = options.inputs.map((input) => engine.prepare(input));
   let maxAbsError = 0;
   const check = (output: Float32Array, turn: number) => {
@@ -37,6 +41,7 @@ export async function timeEngine(engine: OpenEngine, options: TimingOptions): Pr
 
   const first = await engine.run(inputs[0]);
   onFirst();
+  const expected = typeof options.expected === "function" ? await options.expected() : options.expected;
   check(first, 0);
   for (let warmup = 1; warmup <= warmups; warmup++) await run(warmup);
   const times = await repeat(options, run);
@@ -72,13 +77,17 @@ export function largestDifference(actual: Float32Array, expected: Float32Array):
 }
 
 async function repeat(
-  { runs, seconds }: TimingOptions,
+  { runs, seconds, signal, onProgress }: TimingOptions,
   run: (turn: number) => Promise<number>,
 ): Promise<readonly number[]> {
   const times: number[] = [];
-  const end = performance.now() + 1000 * seconds;
-  while (times.length < runs && (times.length < LEAST_RUNS || performance.now() < end)) {
+  const start = performance.now();
+  /** Of the runs, or of the time, whichever is over first. */
+  const share = () => Math.max(times.length / runs, (performance.now() - start) / (1000 * seconds));
+  while (times.length < runs && (times.length < LEAST_RUNS || share() < 1)) {
+    signal?.throwIfAborted();
     times.push(await run(times.length));
+    onProgress?.(Math.min(1, share()));
   }
   return times;
 }

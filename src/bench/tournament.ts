@@ -83,6 +83,11 @@ export interface MeasuredCase {
   readonly own?: OwnFigures;
 }
 
+/** Whether it is this engine as it was asked for, not another precision that runs beside it. */
+export function isOwn({ engine, mode }: Pick<MeasuredCase, "engine" | "mode">): boolean {
+  return engine === "googlenet-wgsl" && mode === null;
+}
+
 export interface Failure {
   readonly engine: Contestant["engine"];
   readonly mode: string | null;

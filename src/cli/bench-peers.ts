@@ -9,7 +9,7 @@ import { type KnownImage, writeJobFiles } from "../bench/job-files.ts";
 import type { Precision, Settings } from "../bench/job.ts";
 import { measureOwn, type OwnFigures } from "../bench/own-figures.ts";
 import { type BenchRecord, saveRecord } from "../bench/record.ts";
-import { type Failure, type MeasuredCase, PEER_TOLERANCE, runTournament } from "../bench/tournament.ts";
+import { type Failure, isOwn, type MeasuredCase, PEER_TOLERANCE, runTournament } from "../bench/tournament.ts";
 import { workerScript } from "../bench/worker-script.ts";
 import { EngineError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -20,6 +20,7 @@ import { describeEnvironment } from "../node/environment.ts";
 import { tuningFolder } from "../node/tuning-file.ts";
 import { limitsOfAdapter } from "../webgpu/device.ts";
 import type { Context } from "./context.ts";
+import { environmentTable } from "./environment-table.ts";
 import { formatTable, formatTime, significant } from "./format.ts";
 import { exitStatus } from "./report.ts";
 import { findTuned, sayTuned, type Tuned } from "./tuning.ts";
@@ -64,6 +65,7 @@ export async function benchPeers(network: Network, options: PeersOptions, contex
   const environment = {
     adapter,
     ...describeEnvironment(),
+    precision,
     weights: network.weightsName,
     validation: !options.unsafe,
     missing,
@@ -154,19 +156,8 @@ function failureLine({ engine, mode, settings, reason }: Failure): string {
 }
 
 async function print({ environment, cases }: BenchRecord, { terminal }: Context): Promise<void> {
-  const { cpu, cores, os, version, commit, webgpu, node, weights, validation, date } = environment;
-  const rows = [
-    ["adapter", environment.adapter ?? "several"],
-    ["machine", `${cpu}, ${cores} cores, ${os}`],
-    [
-      "software",
-      `googlenet-wgsl ${version}${commit === null ? "" : ` (${commit})`}, webgpu ${webgpu}, Node.js ${node}`,
-    ],
-    ["weights", weights],
-    ["validation", validation ? "on in all WebGPU engines" : "off in all WebGPU engines"],
-    ["date", date],
-  ];
-  await terminal.print(`${formatTable(rows)}\n`);
+  const validation = environment.validation ? "on in all WebGPU engines" : "off in all WebGPU engines";
+  await terminal.print(`${environmentTable(environment, [["validation", validation]])}\n`);
   const head = [
     ...["engine", "mode", "batch", "median", "min", "p95", "spread", "no read-back"],
     ...["images/s", "cold", "max error", "checked"],
@@ -187,11 +178,6 @@ async function print({ environment, cases }: BenchRecord, { terminal }: Context)
     each.checked ? "yes" : "NO",
   ]);
   await terminal.print(formatTable(table, { head, align }));
-}
-
-/** Whether it is this engine as it was asked for, not another precision that runs beside it. */
-function isOwn({ engine, mode }: MeasuredCase): boolean {
-  return engine === "googlenet-wgsl" && mode === null;
 }
 
 /** Peers may fail; this engine may not. */

@@ -1,19 +1,22 @@
 /** `bench`: how long inference takes, of outputs that were checked. */
 
 import type { EngineName } from "../bench/engines.ts";
-import { encodeTimes } from "../bench/encode-time.ts";
+import { type EncodeTimes, encodeTimes } from "../bench/encode-time.ts";
 import type { KnownImage } from "../bench/job-files.ts";
+import type { OpenEngine } from "../bench/job.ts";
+import { timeEngine } from "../bench/timing.ts";
 import { runReference } from "../cpu/reference.ts";
 import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
 import { type Graph, inferShapesForBatch } from "../graph/graph.ts";
-import { elementCount, elementsPerImage, type Tensor } from "../graph/tensor.ts";
+import { elementsPerImage, type Tensor } from "../graph/tensor.ts";
 import type { Weights } from "../graph/weights.ts";
 import { describeEnvironment } from "../node/environment.ts";
 import { median, quantile } from "../tune/statistics.ts";
 import { widestTolerancesIn } from "../verify/compare.ts";
 import type { Context } from "./context.ts";
-import { type Engine, openEngine, type Tensors } from "./engine.ts";
+import { type Engine, openEngine } from "./engine.ts";
+import { environmentTable } from "./environment-table.ts";
 import { formatBytes, formatTable, formatTime, significant } from "./format.ts";
 import { batchOf, pictureTensor } from "./inputs.ts";
 import type { NetworkOptions } from "./options.ts";
@@ -34,7 +37,6 @@ export interface BenchOptions extends Omit<NetworkOptions, "batch"> {
 
 const USUAL_SECONDS = 10;
 const USUAL_RUNS = 50;
-const LEAST_RUNS = 3;
 const USUAL_WARMUPS = { webgpu: 3, cpu: 1 } as const;
 /**
  * The CPU reference takes seconds an image: batches hold these many different images, over and over, and every run
@@ -43,8 +45,10 @@ const USUAL_WARMUPS = { webgpu: 3, cpu: 1 } as const;
 const DISTINCT_IMAGES = 2;
 const USUAL_ROUNDS = 5;
 
-/** One case, as JSON has it. */
-interface Case {
+type OrNull<Fields> = { readonly [Name in keyof Fields]: Fields[Name] | null };
+
+/** One case, as JSON has it. The reference has no commands to encode. */
+interface Case extends OrNull<EncodeTimes> {
   readonly engine: "googlenet-wgsl";
   readonly backend: Engine["backend"];
   readonly adapter: string;
@@ -66,9 +70,6 @@ interface Case {
   /** Dispatches, and bytes of activations and scratch memory; null for the reference, which plans nothing. */
   readonly steps: number | null;
   readonly peakBytes: number | null;
-  /** Main-thread CPU time of recording and submitting an inference, with Dawn's validation and without. */
-  readonly encodeMs: number | null;
-  readonly encodeUnsafeMs: number | null;
 }
 
 export async function bench(options: BenchOptions, context: Context): Promise<number> {
@@ -110,7 +111,7 @@ export async function bench(options: BenchOptions, context: Context): Promise<nu
     await terminal.print(`${table(cases)}\n`);
     await terminal.print("cold: from no device to the first probabilities (device, plan, kernels, weights, one run)");
     await terminal.print(
-      "encode: the main thread's CPU time to record and submit a run; peak: planned activation memory",
+      "encode: the main thread's CPU time to record and submit a run, one waited for after the other; peak: planned activation memory",
     );
   }
   if (backend === "cpu") terminal.note("not checked: the CPU reference is what the others are checked against");
@@ -129,10 +130,11 @@ export async function bench(options: BenchOptions, context: Context): Promise<nu
 }
 
 /** @throws EngineError "usage" for options that make no sense together */
-function checkConflicts({ peers, backend, heads, rounds, save }: BenchOptions): void {
+function checkConflicts({ peers, backend, heads, unsafe, rounds, save }: BenchOptions): void {
   const refuse = (option: string, problem: string, remedy: string) => {
     throw new EngineError("usage", option, problem, remedy);
   };
+  if (unsafe && backend === "cpu") refuse("--unsafe", "it conflicts with --backend cpu", "give one of them");
   if (peers) {
     if (backend === "cpu") refuse("--backend cpu", "peers are measured on a GPU", "leave one of them out");
     if (heads !== "main") refuse(`--heads ${heads}`, "peers run the main classifier", "leave one of them out");
@@ -172,38 +174,36 @@ async function measure(
 ): Promise<Case> {
   const { backend = "webgpu", adapter, precision, unsafe = false, tuning } = options;
   const { warmups, runs: mostRuns, seconds } = amounts(options, backend);
-  const mostMilliseconds = 1000 * seconds;
-  const inputs = Array.from({ length: DISTINCT_IMAGES }, (_, first) => repeated(distinct, batch, first));
-  // Of all runs, whatever they are for.
-  let turns = 0;
+  const inputs = turnsOf((first) => repeated(distinct, batch, first));
+  const shape = inputs[0].shape;
   const coldStart = performance.now();
+  let coldMs = NaN;
   using engine = await openEngine(graph, weights, { backend, adapter, precision, unsafe, batch, tuning }, context);
-  const run = () => engine.run({ data: inputs[turns++ % inputs.length] });
-  let outputs = await run();
-  const coldMs = performance.now() - coldStart;
-  const expected = await reference();
-  let maxAbsError = 0;
-  /** What the latest run gave. */
-  const check = () => {
-    maxAbsError = worse(maxAbsError, largestError(outputs, expected, (turns - 1) % inputs.length));
+  const openedEngine: OpenEngine = {
+    adapter: engine.adapter,
+    versions: {},
+    prepare: (data): Tensor => ({ shape, data }),
+    run: async (input) => (await engine.run({ data: input as Tensor })).prob.data,
+    close: () => undefined,
   };
-  check();
-  for (let warmup = 1; warmup < warmups; warmup++) {
-    outputs = await run();
-    check();
-  }
-
-  const times: number[] = [];
   const bar = context.terminal.progress(`Batch ${batch}`, 100, " %");
-  const start = performance.now();
-  while (times.length < mostRuns && (times.length < LEAST_RUNS || performance.now() - start < mostMilliseconds)) {
-    context.signal.throwIfAborted();
-    const before = performance.now();
-    outputs = await run();
-    times.push(performance.now() - before);
-    check();
-    bar.update(Math.floor(100 * Math.max(times.length / mostRuns, (performance.now() - start) / mostMilliseconds)));
-  }
+  const { times, maxAbsError } = await timeEngine(openedEngine, {
+    inputs: inputs.map(({ data }) => data),
+    expected: async () => {
+      const probabilities = await reference();
+      const rows = { shape: [DISTINCT_IMAGES, probabilities.length / DISTINCT_IMAGES], data: probabilities };
+      return turnsOf((first) => repeated(rows, batch, first).data);
+    },
+    batch,
+    // The first run is one.
+    warmups: warmups - 1,
+    runs: mostRuns,
+    seconds,
+    brief: true,
+    onFirst: () => (coldMs = performance.now() - coldStart),
+    onProgress: (share) => bar.update(Math.floor(100 * share)),
+    signal: context.signal,
+  });
   bar.stop();
   const medianMs = median(times);
   const { planned } = engine;
@@ -222,15 +222,17 @@ async function measure(
     imagesPerSecond: (1000 * batch) / medianMs,
     coldMs,
     // The reference beside itself proves nothing.
-    checked: engine.backend !== "cpu" && maxAbsError <= widestTolerancesIn(engine.precision).probability,
-    maxAbsError,
+    checked:
+      engine.backend !== "cpu" &&
+      maxAbsError !== null &&
+      maxAbsError <= widestTolerancesIn(engine.precision).probability,
+    maxAbsError: maxAbsError ?? NaN,
     runs: times.length,
     warmups,
     tuned: engine.tuned,
     steps: planned?.plan.steps.length ?? null,
     peakBytes: planned?.plan.arenaBytes ?? null,
-    encodeMs: encoding?.encodeMs ?? null,
-    encodeUnsafeMs: encoding?.encodeUnsafeMs ?? null,
+    ...(encoding ?? { encodeMs: null, encodeStreamedMs: null, encodeUnsafeMs: null, encodeClock: null }),
   };
 }
 
@@ -263,19 +265,9 @@ function repeated({ shape, data }: Tensor, batch: number, first: number): Tensor
   return { shape: shape.with(0, batch), data: all };
 }
 
-/** The largest difference of a batch whose images repeat, from one of them on, from a reference that has each once. */
-function largestError({ prob }: Tensors, expected: Float32Array, first: number): number {
-  let largest = 0;
-  const start = (first * expected.length) / DISTINCT_IMAGES;
-  for (let i = 0; i < elementCount(prob.shape); i++) {
-    largest = worse(largest, Math.abs(prob.data[i] - expected[(start + i) % expected.length]));
-  }
-  return largest;
-}
-
-/** The larger, or what is not a number. */
-function worse(a: number, b: number): number {
-  return Math.max(a, b);
+/** What each turn has, beginning with another image each. */
+function turnsOf<T>(make: (first: number) => T): T[] {
+  return Array.from({ length: DISTINCT_IMAGES }, (_, first) => make(first));
 }
 
 async function printEnvironment(
@@ -289,19 +281,8 @@ async function printEnvironment(
     await terminal.printJson({ environment });
     return;
   }
-  const { version, commit, date, webgpu, node, cpu, cores, os } = environment;
-  const rows = [
-    ["adapter", adapter],
-    ["machine", `${cpu}, ${cores} cores, ${os}`],
-    [
-      "software",
-      `googlenet-wgsl ${version}${commit === null ? "" : ` (${commit})`}, webgpu ${webgpu}, Node.js ${node}`,
-    ],
-    ["weights", weights],
-    ["date", date],
-  ];
-  if (unsafe) rows.push(["unsafe", "Dawn's validation and bounds checks are off"]);
-  await terminal.print(`${formatTable(rows)}\n`);
+  const more = unsafe ? ([["unsafe", "Dawn's validation and bounds checks are off"]] as const) : [];
+  await terminal.print(`${environmentTable(environment, more)}\n`);
 }
 
 function table(cases: readonly Case[]): string {
@@ -330,7 +311,7 @@ function table(cases: readonly Case[]): string {
     formatTime(each.p95Ms),
     significant(each.imagesPerSecond, 3),
     formatTime(each.coldMs),
-    each.encodeMs === null ? "" : formatTime(each.encodeMs),
+    each.encodeMs === null ? "" : `${each.encodeClock === "bound" ? "at most " : ""}${formatTime(each.encodeMs)}`,
     each.peakBytes === null ? "" : formatBytes(each.peakBytes),
     each.runs,
     each.maxAbsError.toExponential(1),

@@ -30,13 +30,9 @@ export async function classify(paths: readonly string[], options: ClassifyOption
   const { terminal } = context;
   checkOptions(paths, options);
   const found = await survey(paths);
-  const nothing = found.pictures === 0 && found.unusable === 0;
-  describeSurvey(found, nothing, terminal);
-  if (nothing) {
-    for (const { name } of found.folders) {
-      const error = new EngineError("picture", name, "no picture in it", "name pictures, or folders that hold some");
-      await printFailure(name, error, terminal);
-    }
+  describeSurvey(found, terminal);
+  if (found.pictures === 0) {
+    for (const { name, error } of found.unusable) await printFailure(name, error, terminal);
     return exitStatus.failed;
   }
   const graph = googLeNet({ heads: options.heads });
@@ -58,7 +54,7 @@ export async function classify(paths: readonly string[], options: ClassifyOption
   const { classifier } = engine;
   const source = pictures(paths, (image) => classifier.prepare(image), classifier.picturesUnderWay + 4);
   return await classifyWith(engine, source, {
-    total: found.pictures + found.unusable,
+    total: found.pictures + found.unusable.length,
     top: options.top,
     weights: chosen.map(({ name }) => name),
     context,
@@ -215,10 +211,8 @@ export function rankingTable(classes: readonly RankedLabel[], { colors }: Termin
   return formatTable(rows, { align: ["right", "right"] });
 }
 
-/** @param nothing whether that they are empty is said as an error */
-function describeSurvey({ folders }: Survey, nothing: boolean, terminal: Terminal): void {
-  for (const { name, pictures: count, passedOver } of folders) {
-    if (count === 0 && !nothing) terminal.note(`${name}: no picture in it`);
+function describeSurvey({ folders }: Survey, terminal: Terminal): void {
+  for (const { name, passedOver } of folders) {
     if (passedOver > 0) terminal.note(`${name}: ${plural(passedOver, "other file")} passed over`);
   }
 }

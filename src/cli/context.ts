@@ -1,6 +1,5 @@
 /** What every command is given beside its own options. */
 
-import { Interrupted } from "./report.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface Context {
@@ -13,7 +12,8 @@ export interface Context {
 export async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   let abort: () => void = () => undefined;
   const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(new Interrupted("interrupted"));
+    // An `Interrupted`.
+    abort = () => reject(signal.reason as Error);
   });
   signal.addEventListener("abort", abort);
   try {

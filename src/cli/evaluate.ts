@@ -73,7 +73,13 @@ export async function evaluate(
   if (parts) for (const picture of evaluation.pictures) await printPicture(picture, context.terminal);
   const { unreadable } = await printSummary(evaluation, context.terminal, beside, names);
   if (drawn) throw drawn.error;
-  return unreadable === 0 || evaluation.skipUnreadable ? exitStatus.done : exitStatus.failed;
+  if (unreadable === 0 || evaluation.skipUnreadable) return exitStatus.done;
+  throw new EngineError(
+    "picture",
+    plural(unreadable, "picture"),
+    "could not be read",
+    `--skip-unreadable leaves ${unreadable === 1 ? "it" : "them"} out`,
+  );
 }
 
 /** Writes the page. Gives what went wrong, if anything did. */

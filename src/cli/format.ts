@@ -1,7 +1,10 @@
 /** Numbers and tables as people read them. */
 
 import Table from "cli-table3";
+import { significant } from "../page/figures.ts";
 import type { Precision } from "../plan/precision.ts";
+
+export { duration as formatTime, significant } from "../page/figures.ts";
 
 /** Precisions as people call them. */
 export const longName: Readonly<Record<Precision, string>> = { f32: "float32", f16: "float16" };
@@ -16,21 +19,6 @@ export function formatBytes(bytes: number): string {
     unit++;
   }
   return `${unit === 0 ? value : significant(value, 3)} ${units[unit]}`;
-}
-
-/** `8.13 ms`, `1.24 s`, `42 µs`. */
-export function formatTime(milliseconds: number): string {
-  if (milliseconds >= 999.5) return `${significant(milliseconds / 1000, 3)} s`;
-  if (milliseconds >= 0.9995 || milliseconds === 0) return `${significant(milliseconds, 3)} ms`;
-  return `${significant(milliseconds * 1000, 3)} µs`;
-}
-
-/** Three significant digits, say, without an exponent: `0.0123`, `1.24`, `412`, `41200`. */
-export function significant(value: number, digits: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  const rounded = Number(value.toPrecision(digits));
-  const decimals = rounded === 0 ? 0 : Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(rounded))));
-  return rounded.toFixed(Math.min(decimals, 12));
 }
 
 /** `1 picture`, `2 pictures`. */

@@ -4,7 +4,7 @@
 import { realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { parse } from "./program.ts";
-import { errorLine, Interrupted, isSilent, statusOf } from "./report.ts";
+import { errorLine, Interrupted, interruptions, isSilent, statusOf } from "./report.ts";
 import { Terminal } from "./terminal.ts";
 
 /**
@@ -16,14 +16,14 @@ export async function main(argv: readonly string[]): Promise<number> {
   // Whether the output is JSON and whether notes are wanted matters before the options are read, too.
   const terminal = new Terminal({ json: argv.includes("--json"), quiet: argv.includes("--quiet") });
   const interruption = new AbortController();
-  const interrupt = () => {
+  const signals = Object.keys(interruptions) as (keyof typeof interruptions)[];
+  const stopListening = () => signals.forEach((signal) => process.off(signal, interrupt));
+  const interrupt = (signal: keyof typeof interruptions) => {
     // Whoever asks again does not want to wait until everything is let go of.
-    process.off("SIGINT", interrupt);
-    process.off("SIGTERM", interrupt);
-    interruption.abort(new Interrupted("interrupted"));
+    stopListening();
+    interruption.abort(new Interrupted(signal));
   };
-  process.on("SIGINT", interrupt);
-  process.on("SIGTERM", interrupt);
+  for (const signal of signals) process.on(signal, interrupt);
   // Failures of writing are told to whoever writes; without a listener they would end the process as well.
   const ignore = () => undefined;
   process.stdout.on("error", ignore);
@@ -37,8 +37,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return statusOf(error);
   } finally {
     terminal.close();
-    process.off("SIGINT", interrupt);
-    process.off("SIGTERM", interrupt);
+    stopListening();
   }
 }
 

@@ -1,35 +1,22 @@
-/** Models as commands name them: the built-in network, or a file, which may turn out to be of no use. */
+/** Models in files, as commands name them. */
 
 import { EngineError } from "../errors.ts";
 import type { ModelFile } from "../formats/model-file.ts";
 import { openModelFile } from "../node/model-file.ts";
-import type { Context } from "./context.ts";
-import type { NetworkOptions } from "./options.ts";
-import { errorLine } from "./report.ts";
-
-/** What the built-in network is called. */
-export const BUILT_IN = "googlenet";
+import { BUILT_IN, type NetworkOptions } from "./options.ts";
 
 /**
- * What `work` makes of a model's file; null where the file or its weights can't be used, which is said.
+ * Opens a model's file.
  *
- * @throws EngineError "usage" for options that files have no use for, and as `work` does
+ * @throws EngineError "usage" for options that files have no use for, "model" and "weights" for files of no use
  */
-export async function withModelFile<Result>(
+export async function openNamedModel(
   path: string,
   { heads, weights }: Pick<NetworkOptions, "heads" | "weights">,
-  { terminal }: Context,
-  work: (file: ModelFile) => Promise<Result>,
-): Promise<Result | null> {
+): Promise<ModelFile> {
   if (heads === "all") {
     throw new EngineError("usage", "--heads all", `only ${BUILT_IN} has auxiliary heads to leave out`, "leave it out");
   }
-  try {
-    return await work(await openModelFile(path, weights));
-  } catch (error) {
-    if (!(error instanceof EngineError) || !["model", "weights"].includes(error.code)) throw error;
-    if (terminal.json) await terminal.printJson({ model: path, error: error.message });
-    terminal.complain(errorLine(error));
-    return null;
-  }
+  const ownVariable = process.env["GOOGLENET_WEIGHTS"] ? ` (GOOGLENET_WEIGHTS is for ${BUILT_IN} alone)` : "";
+  return await openModelFile(path, weights, `--weights FILE${ownVariable}`);
 }

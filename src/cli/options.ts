@@ -39,11 +39,36 @@ export type Ensemble<Options extends MainHeadOptions> = Omit<Options, "weights">
   readonly weights?: readonly string[];
 };
 
+/** What the built-in network is called. */
+export const BUILT_IN = "googlenet";
+
 /** The most images in a batch: more than any device has use for. */
 export const MAX_BATCH = 4096;
 
 /** The most parts of an evaluation: more than ILSVRC's validation set has pictures for. */
 const MAX_SHARDS = 10_000;
+
+/**
+ * Lets a command and those below it refuse an option whose value was given before, which would be lost, and one that
+ * takes back what another says (`--no-tuning`).
+ */
+export function refuseRepetition(command: Command): void {
+  const given = new Map<string, Option>();
+  for (const option of command.options) {
+    if (option instanceof ListOption || option.variadic) continue;
+    command.on(`option:${option.name()}`, () => {
+      const before = given.get(option.attributeName());
+      given.set(option.attributeName(), option);
+      if (before === undefined || (before === option && !option.required && !option.optional)) return;
+      const [problem, remedy] =
+        before === option
+          ? ["it is given twice", "give it once"]
+          : [`it conflicts with ${before.long}`, "give one of them"];
+      throw new EngineError("usage", option.long!, problem, remedy);
+    });
+  }
+  for (const below of command.commands) refuseRepetition(below);
+}
 
 export function addOutputOptions(command: Command): Command {
   return command
@@ -51,15 +76,20 @@ export function addOutputOptions(command: Command): Command {
     .option("--quiet", "no notes and no progress on standard error");
 }
 
+/** An option that may be given several times, whose values its parser collects. */
+export class ListOption extends Option {}
+
 /** Trained weights: one file, or several. */
 const weightsOption = new Option(
   "--weights <FILE|seed:N>",
-  "trained weights, or made-up ones (default: $GOOGLENET_WEIGHTS, else the downloaded file)",
+  "trained weights, or made-up ones (default, of googlenet alone: $GOOGLENET_WEIGHTS, else the downloaded file)",
 ).argParser(parseWeights);
-export const ensembleOption = new Option(
+export const ensembleOption = new ListOption(
   "--weights <FILE|seed:N>",
   "trained weights, or made-up ones; given several times, models whose probabilities are averaged (default: $GOOGLENET_WEIGHTS, else the downloaded file)",
 ).argParser((value, before: readonly string[] | undefined) => [...(before ?? []), parseWeights(value)]);
+
+type ParseBatch = (value: string) => number | readonly number[];
 
 /**
  * Options of every command that runs the network.
@@ -70,31 +100,65 @@ export const ensembleOption = new Option(
 export function addNetworkOptions(
   command: Command,
   batch = "pictures that go through the network at once",
-  parseBatch: (value: string) => number | readonly number[] = wholeNumber("--batch", 1, MAX_BATCH),
+  parseBatch: ParseBatch = wholeNumber("--batch", 1, MAX_BATCH),
   weights = weightsOption,
 ): Command {
-  return addMainHeadOptions(command, batch, parseBatch, weights).addOption(
-    choice("--heads <WHICH>", "with the auxiliary classifiers (all) or without", ["main", "all"], "main"),
-  );
+  return addMainHeadOptions(command, batch, parseBatch, weights).addOption(headsOption());
+}
+
+/**
+ * Options of a command that is about a GPU.
+ *
+ * @param batch what the command's own `--batch` is for
+ * @param withoutCpu why it can't be asked for the CPU reference, and what to do instead
+ * @param noTuning what the command's own `--no-tuning` does
+ */
+export function addGpuOptions(
+  command: Command,
+  batch: string,
+  withoutCpu: readonly [problem: string, remedy: string],
+  parseBatch: ParseBatch = wholeNumber("--batch", 1, MAX_BATCH),
+  noTuning = defaultPlan,
+): Command {
+  const backend = new Option("--backend <NAME>", "what computes: webgpu").argParser((value) => {
+    // Other commands take it, so whoever gives it is owed a reason.
+    if (value === "cpu") throw new EngineError("usage", "--backend cpu", ...withoutCpu);
+    if (value !== "webgpu") throw invalid("--backend", value, "webgpu");
+    return value;
+  });
+  return addCommonOptions(command, batch, parseBatch, weightsOption, backend, noTuning).addOption(headsOption());
+}
+
+function headsOption(): Option {
+  return choice("--heads <WHICH>", "with the auxiliary classifiers (all) or without", ["main", "all"], "main");
 }
 
 /** Options of a command that runs the network's main head alone. */
-export function addMainHeadOptions(
+export function addMainHeadOptions(command: Command, batch: string, parseBatch: ParseBatch, weights: Option): Command {
+  const backend = choice("--backend <NAME>", "what computes (default: webgpu)", ["webgpu", "cpu"]);
+  return addCommonOptions(command, batch, parseBatch, weights, backend, defaultPlan);
+}
+
+const defaultPlan = "plan by default, whatever was tuned";
+
+function addCommonOptions(
   command: Command,
   batch: string,
-  parseBatch: (value: string) => number | readonly number[],
+  parseBatch: ParseBatch,
   weights: Option,
+  backend: Option,
+  noTuning: string,
 ): Command {
   command
     .addOption(weights)
-    .addOption(choice("--backend <NAME>", "what computes (default: webgpu)", ["webgpu", "cpu"]))
+    .addOption(backend)
     .addOption(new Option("--adapter <TEXT>", "the WebGPU adapter whose name has this in it").argParser(parseAdapter))
     .addOption(choice("--precision <TYPE>", "type of the numbers on the GPU", PRECISIONS, "f32"))
     .addOption(new Option("--batch <N>", batch).argParser(parseBatch))
     .addOption(
       new Option("--tuning <FOLDER>", "where verdicts of `tune` are kept (default: $GOOGLENET_TUNING, else a cache)"),
     )
-    .option("--no-tuning", "plan by default, whatever was tuned")
+    .option("--no-tuning", noTuning)
     .hook("preAction", () => checkConflicts(command.opts<MainHeadOptions>()));
   return addOutputOptions(command);
 }
@@ -160,6 +224,10 @@ export function parsePair(name: string): (value: string, before: readonly Pair[]
     const split = value.indexOf("=");
     if (split < 1 || split === value.length - 1) throw invalid(name, value, "NAME=FILE.npy");
     const pair = { name: value.slice(0, split), file: value.slice(split + 1) };
+    if (pair.file === "-") {
+      const problem = "arrays don't go through standard input and output";
+      throw new EngineError("usage", `${name} ${value}`, problem, "name a file (./- is one that is called so)");
+    }
     if (before.some((other) => other.name === pair.name)) {
       throw new EngineError("usage", `${name} ${pair.name}`, "it is given twice", "give it once");
     }

@@ -11,13 +11,13 @@ export class Choice {
   /** The plans that were timed for this batch, leaner and faster ones. */
   readonly variants: readonly (PlanVariant & { readonly chosen: boolean })[];
   private readonly decisions: readonly Decision[];
-  private readonly tuned: Tuned | undefined;
+  private readonly problems: Readonly<Record<string, ProblemVerdict>>;
 
   constructor({ decisions }: Plan, tuned: Tuned | undefined, key: string) {
     this.decisions = decisions;
-    this.tuned = tuned;
     const measured = tuned && Object.hasOwn(tuned.verdict.plans, key) ? tuned.verdict.plans[key] : undefined;
     this.variants = measured?.variants.map((each, index) => ({ ...each, chosen: index === measured.chosen })) ?? [];
+    this.problems = measured?.problems ?? {};
   }
 
   /** The algorithm of a step, and how long it and the default took where that was measured. */
@@ -73,8 +73,7 @@ export class Choice {
   }
 
   private measured(problem: string): ProblemVerdict | undefined {
-    const problems = this.tuned?.verdict.problems ?? {};
-    return Object.hasOwn(problems, problem) ? problems[problem] : undefined;
+    return Object.hasOwn(this.problems, problem) ? this.problems[problem] : undefined;
   }
 }
 

@@ -8,6 +8,7 @@ import { type Graph, inferShapesForBatch } from "../graph/graph.ts";
 import { openAdapter } from "../node/dawn.ts";
 import { findWeights } from "../node/weights-manifest.ts";
 import { defaultLimits, type PlanLimits } from "../plan/limits.ts";
+import { partsOf } from "../plan/batches.ts";
 import { planKey } from "../plan/choices.ts";
 import { conversionBytes } from "../plan/convert.ts";
 import { type Plan, type Step, weightBytes } from "../plan/plan.ts";
@@ -16,11 +17,11 @@ import { shortName } from "../profile/names.ts";
 import { adapterName, limitsOfAdapter } from "../webgpu/device.ts";
 import type { Context } from "./context.ts";
 import { formatBytes, formatTable, longName, significant } from "./format.ts";
-import { BUILT_IN, withModelFile } from "./models.ts";
-import type { NetworkOptions } from "./options.ts";
+import { openNamedModel } from "./models.ts";
+import { BUILT_IN, type NetworkOptions } from "./options.ts";
 import { Choice } from "./plan-choice.ts";
 import { exitStatus } from "./report.ts";
-import { choicesOption, findTuned, partsOf, sayTuned } from "./tuning.ts";
+import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 import { loadChosen, STAND_IN } from "./weights-choice.ts";
 
 export interface PlanCommandOptions extends NetworkOptions {
@@ -31,17 +32,13 @@ export interface PlanCommandOptions extends NetworkOptions {
 /** The steps of the plan that `classify`, `bench` and `run` compute for this batch on this device. */
 export async function plan(model: string, options: PlanCommandOptions, context: Context): Promise<number> {
   const { terminal } = context;
-  const { backend, precision, batch = 1 } = options;
-  if (backend === "cpu") {
-    throw new EngineError("usage", "--backend cpu", "the CPU reference runs without a plan", "leave it out");
-  }
-  const graph = await (model === BUILT_IN ? builtIn(options, context) : fromFile(model, options, context));
-  if (!graph) return exitStatus.failed;
+  const { precision, batch = 1 } = options;
+  const graph = await (model === BUILT_IN ? builtIn(options, context) : fromFile(model, options));
   const { limits, source, info } = await limitsFor(options);
   terminal.note(`planned for the limits of ${source}`);
   const tuned = info && (await findTuned(info, options.tuning, terminal));
   // As a session does with a batch that the device can't hold.
-  const parts = partsOf(graph, batch, limits, { precision, ...choicesOption(tuned) });
+  const parts = partsOf(inferShapesForBatch(graph, 1), limits, batch, { precision, ...choicesOption(tuned) });
   if (parts.length > 1) {
     terminal.note(`a batch of ${batch} is run as ${parts.length} of up to ${parts[0]}, which is the plan below`);
   }
@@ -69,46 +66,45 @@ async function builtIn(options: PlanCommandOptions, context: Context): Promise<G
   return graph;
 }
 
-/** The graph of a model file; null where that can't be used, which is said. */
-async function fromFile(path: string, options: PlanCommandOptions, context: Context): Promise<Graph | null> {
+/** The graph of a model file. */
+async function fromFile(path: string, options: PlanCommandOptions): Promise<Graph> {
   // A bare word is a mistake on the command line rather than a file that got lost.
   if (!/[./\\]/.test(path) && !existsSync(path)) {
     throw new EngineError("usage", `plan ${path}`, "there is no such model", `give ${BUILT_IN}, or a model file`);
   }
-  return withModelFile(path, options, context, async (file) => {
-    const { dimension = {}, batch } = options;
-    checkOverrides(file, dimension);
-    if (file.batch === undefined && batch !== undefined) {
-      throw new EngineError("usage", `--batch ${batch}`, `${path} is of a fixed batch size`, "leave it out");
-    }
-    if (file.batch !== undefined && Object.hasOwn(dimension, file.batch)) {
-      throw new EngineError("usage", `--dimension ${file.batch}`, "it is the batch size", "give --batch N");
-    }
-    const sizes = file.batch === undefined ? dimension : { [file.batch]: batch ?? 1, ...dimension };
-    const extentOf = (input: string, extent: number | string): number => {
-      if (typeof extent === "number") return extent;
-      if (Object.hasOwn(sizes, extent)) return sizes[extent];
-      throw new EngineError(
-        "usage",
-        `input "${input}"`,
-        `its extent ${extent} is open`,
-        `say what it is: --dimension "${extent}=N"`,
-      );
-    };
-    const shapes = new Map(file.inputs.map(({ name, shape }) => [name, shape.map((each) => extentOf(name, each))]));
-    return (await modelFor(file, shapes)).graph;
-  });
+  const file = await openNamedModel(path, options);
+  const { dimension = {}, batch } = options;
+  checkOverrides(file, dimension);
+  if (file.batch === undefined && batch !== undefined) {
+    throw new EngineError("usage", `--batch ${batch}`, `${path} is of a fixed batch size`, "leave it out");
+  }
+  if (file.batch !== undefined && Object.hasOwn(dimension, file.batch)) {
+    throw new EngineError("usage", `--dimension ${file.batch}`, "it is the batch size", "give --batch N");
+  }
+  const sizes = file.batch === undefined ? dimension : { [file.batch]: batch ?? 1, ...dimension };
+  const extentOf = (input: string, extent: number | string): number => {
+    if (typeof extent === "number") return extent;
+    if (Object.hasOwn(sizes, extent)) return sizes[extent];
+    throw new EngineError(
+      "usage",
+      `input "${input}"`,
+      `its extent ${extent} is open`,
+      `say what it is: --dimension "${extent}=N"`,
+    );
+  };
+  const shapes = new Map(file.inputs.map(({ name, shape }) => [name, shape.map((each) => extentOf(name, each))]));
+  return (await modelFor(file, shapes)).graph;
 }
 
-/** A plan hangs on no weights; those that are named should fit it all the same. */
+/** A plan hangs on no weights; those that there are should fit it all the same. */
 async function checkWeights(
   { weights }: NetworkOptions,
   parameters: Parameters<typeof loadChosen>[1],
   { terminal }: Context,
 ): Promise<void> {
   const choice = await findWeights(weights);
-  if (weights !== undefined && choice) await loadChosen(choice.source, parameters);
-  else if (!choice) terminal.note(`no trained weights: planned for ${STAND_IN}, which makes no difference to a plan`);
+  if (choice) await loadChosen(choice.source, parameters);
+  else terminal.note(`no trained weights: planned for ${STAND_IN}, which makes no difference to a plan`);
 }
 
 /** The adapter's limits; without one, unless it was asked for, what every WebGPU device offers. */

@@ -1,6 +1,6 @@
 /** `profile`: where the GPU's time goes, step by step, and how much of the device's roofline that is. */
 
-import { EngineError } from "../errors.ts";
+import { medianSteps } from "../bench/timed-steps.ts";
 import { googLeNet } from "../graph/googlenet.ts";
 import { inferShapesForBatch } from "../graph/graph.ts";
 import { requireWritable, writeFileAtomically } from "../node/atomic-write.ts";
@@ -13,7 +13,6 @@ import { profilePage } from "../profile/page.ts";
 import { shortName } from "../profile/names.ts";
 import { describeRaised, makeProfile, type Profile } from "../profile/profile.ts";
 import { highest, type MeasuredRoofline } from "../profile/roofline.ts";
-import { median } from "../tune/statistics.ts";
 import { limitsOf } from "../webgpu/device.ts";
 import { Session } from "../webgpu/session.ts";
 import { abortable, type Context } from "./context.ts";
@@ -36,9 +35,6 @@ export interface ProfileOptions extends NetworkOptions {
 export async function profile(options: ProfileOptions, context: Context): Promise<number> {
   const { terminal, signal } = context;
   const { heads, precision, batch = 1, runs, adapter } = options;
-  if (options.backend === "cpu") {
-    throw new EngineError("usage", "--backend cpu", "only a GPU has timestamps", "leave it out, or see `bench`");
-  }
   if (options.html !== undefined) await requireWritable(options.html);
   const graph = googLeNet({ heads });
   const parameters = inferShapesForBatch(graph, 1).parameters;
@@ -90,13 +86,7 @@ export async function profile(options: ProfileOptions, context: Context): Promis
     return timed;
   }
 
-  const measured = makeProfile(
-    series[0].map(({ step }, index) => ({
-      step,
-      gpuMs: median(series.map((run) => run[index].nanoseconds)) / 1e6,
-    })),
-    highest(ceilings),
-  );
+  const measured = makeProfile(medianSteps(series), highest(ceilings));
   if (options.html !== undefined) {
     await writeFileAtomically(options.html, page(measured, gpu, { precision, batch, runs, weights: weightsName }));
     terminal.note(`wrote ${options.html}`);

@@ -7,10 +7,13 @@ import { googlenetVersion } from "../node/package.ts";
 import type { ClassifyOptions } from "./classify.ts";
 import type { Context } from "./context.ts";
 import {
+  addGpuOptions,
   addMainHeadOptions,
   addNetworkOptions,
   addOutputOptions,
+  BUILT_IN,
   ensembleOption,
+  ListOption,
   MAX_BATCH,
   type NetworkOptions,
   parseAdapter,
@@ -21,6 +24,7 @@ import {
   parsePair,
   parseRecipe,
   parseShard,
+  refuseRepetition,
   seconds,
   wholeNumber,
 } from "./options.ts";
@@ -51,10 +55,20 @@ export async function parse(argv: readonly string[], context: Context): Promise<
     status = result;
   });
   // Commander would show the help of all commands for `--help` after one that there is not.
-  const unknown = !demo && !first.startsWith("-") && !["help", ...program.commands.map(nameOf)].includes(first);
+  const known = ["help", ...program.commands.map(nameOf)];
+  const asked = [argv[0], ...(first === "help" ? argv.slice(1, 2) : [])];
+  const unknown = demo ? undefined : asked.find((name) => !name.startsWith("-") && !known.includes(name));
+  let model: string = BUILT_IN;
+  program.hook("preAction", (_, command) => {
+    model = modelOf(command);
+  });
   try {
-    await program.parseAsync(demo ? ["demo", ...argv] : unknown ? [first] : argv, { from: "user" });
+    await program.parseAsync(demo ? ["demo", ...argv] : unknown === undefined ? argv : [unknown], { from: "user" });
   } catch (error) {
+    // What can't be used gets its line among the results.
+    if (context.terminal.json && error instanceof EngineError && ["model", "weights"].includes(error.code)) {
+      await context.terminal.printJson({ model, error: error.message });
+    }
     if (!(error instanceof CommanderError) || error.exitCode !== 0) throw error;
     // Help, or the version.
     await context.terminal.print(shown.trimEnd());
@@ -63,6 +77,13 @@ export async function parse(argv: readonly string[], context: Context): Promise<
 }
 
 const nameOf = (command: Command) => command.name();
+
+/** The model that a command is about: the one that it was given, or a file of weights, or the built-in network. */
+function modelOf(command: Command): string {
+  const index = command.registeredArguments.findIndex((argument) => ["MODEL", "FILE", "IN"].includes(argument.name()));
+  const [named] = index < 0 ? [] : command.args.slice(index, index + 1);
+  return named ?? BUILT_IN;
+}
 
 /** How pictures are looked at: options of every command that classifies them. */
 const lookOptions = {
@@ -130,12 +151,15 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
       "googlenet run deploy.prototxt --weights net.caffemodel --input data=batch.npy --output prob=prob.npy",
     ])
       .argument("<MODEL>", "googlenet, the built-in network; or a model file: .onnx, or .prototxt with --weights")
-      .option(
-        "--input <NAME=FILE.npy>",
-        "an input (repeatable); googlenet's is data, N×3×H×W, planes B, G, R less their means",
-        parsePair("--input"),
+      .addOption(
+        new ListOption(
+          "--input <NAME=FILE.npy>",
+          "an input (repeatable); googlenet's is data, N×3×H×W, planes B, G, R less their means",
+        ).argParser(parsePair("--input")),
       )
-      .option("--output <NAME=FILE.npy>", "a blob to write (repeatable)", parsePair("--output")),
+      .addOption(
+        new ListOption("--output <NAME=FILE.npy>", "a blob to write (repeatable)").argParser(parsePair("--output")),
+      ),
     "images that go through the network at once (default: as many as the array has)",
   ).action(async (model: string, options: RunOptions) =>
     end(await (await import("./run.ts")).run(model, options, context)),
@@ -154,19 +178,21 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     "images at once: the picture, then noise (default: 1; another batch runs by another plan, so check the one you use)",
   ).action(async (options: VerifyOptions) => end(await (await import("./verify.ts")).verify(options, context)));
 
-  addNetworkOptions(
+  addGpuOptions(
     define("plan", "print the execution table: step, kernel, constants, workgroups, slots, bytes, MACs", [
       "googlenet plan",
       "googlenet plan --batch 64 --json",
       "googlenet plan squeezenet.onnx --dimension height=224 --dimension width=224",
     ])
-      .argument("[MODEL]", "googlenet, the built-in network; or a model file, as run takes it", "googlenet")
-      .option(
-        "--dimension <NAME=N>",
-        "an extent that a model file leaves open, but for the batch (repeatable)",
-        parseDimension,
+      .argument("[MODEL]", "googlenet, the built-in network; or a model file, as run takes it", BUILT_IN)
+      .addOption(
+        new ListOption(
+          "--dimension <NAME=N>",
+          "an extent that a model file leaves open, but for the batch (repeatable)",
+        ).argParser(parseDimension),
       ),
     "images at once (default: 1)",
+    ["the CPU reference runs without a plan", "leave it out"],
   ).action(async (model: string, options: PlanCommandOptions) =>
     end(await (await import("./plan.ts")).plan(model, options, context)),
   );
@@ -196,7 +222,7 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
     parseBatches,
   ).action(async (options: BenchOptions) => end(await (await import("./bench.ts")).bench(options, context)));
 
-  addNetworkOptions(
+  addGpuOptions(
     define("profile", "time each step on the GPU, and hold it against a roofline that is measured too", [
       "googlenet profile",
       "googlenet profile --batch 8 --runs 20",
@@ -205,15 +231,18 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
       .option("--runs <N>", "runs, of which the medians are printed", wholeNumber("--runs", 1, 100_000), 5)
       .option("--html <FILE>", "draw it too: a page with a bar a layer and the roofline plot"),
     "images at once (default: 1)",
+    ["only a GPU has timestamps", "leave it out, or see `bench`"],
   ).action(async (options: ProfileOptions) => end(await (await import("./profile.ts")).profile(options, context)));
 
-  addNetworkOptions(
+  addGpuOptions(
     define("tune", "time candidate kernels on this device, right ones alone, and keep the verdict for all commands", [
       "googlenet tune",
       "googlenet tune --batch 1,8",
     ]).option("--rounds <N>", "turns of each candidate (default: 5)", wholeNumber("--rounds", 1, 1000)),
     "batch sizes, say 1,8 (default: 1)",
+    ["there is nothing to choose on it", "leave it out"],
     parseBatches,
+    "keep nothing: show what is fastest, and no more",
   ).action(async (options: TuneOptions) => end(await (await import("./tune.ts")).tune(options, context)));
 
   addOutputOptions(
@@ -224,6 +253,7 @@ function defineProgram(context: Context, show: (text: string) => void, end: (sta
   ).action(async (options: DevicesOptions) => end(await (await import("./devices.ts")).devices(options, context)));
 
   defineWeights(define, context, end);
+  refuseRepetition(program);
   return program;
 }
 

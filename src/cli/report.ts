@@ -5,11 +5,20 @@ import { EngineError } from "../errors.ts";
 import { describeSystemError, systemErrorCode } from "../node/system-errors.ts";
 import { OutputClosed } from "./terminal.ts";
 
-export const exitStatus = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+export const exitStatus = { done: 0, failed: 1, usage: 2 } as const;
 
-/** The command was told to stop (Ctrl-C). */
+/** The signals by which commands are told to stop, and what they exit with then: 128 and the signal's number. */
+export const interruptions = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** The command was told to stop (Ctrl-C, say). */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
+  readonly signal: keyof typeof interruptions;
+
+  constructor(signal: keyof typeof interruptions) {
+    super(`interrupted by ${signal}`);
+    this.signal = signal;
+  }
 }
 
 /** `googlenet: WHAT: what is wrong; how to mend it`, and the stack with DEBUG=googlenet. */
@@ -27,7 +36,7 @@ export function plainText(text: string): string {
 /** What a command that failed like this exits with. */
 export function statusOf(error: unknown): number {
   if (error instanceof OutputClosed) return exitStatus.done;
-  if (error instanceof Interrupted) return exitStatus.interrupted;
+  if (error instanceof Interrupted) return interruptions[error.signal];
   return asEngineError(error).code === "usage" ? exitStatus.usage : exitStatus.failed;
 }
 

@@ -17,9 +17,9 @@ import { openEngine, type Tensors } from "./engine.ts";
 import { formatBytes, formatTable } from "./format.ts";
 import { checkInputName, googLeNetFor } from "./inputs.ts";
 import { requireMemory } from "./memory.ts";
-import { BUILT_IN, withModelFile } from "./models.ts";
+import { openNamedModel } from "./models.ts";
 import { nearNames } from "../labels/near-names.ts";
-import type { NetworkOptions, Pair } from "./options.ts";
+import { BUILT_IN, type NetworkOptions, type Pair } from "./options.ts";
 import { exitStatus } from "./report.ts";
 import { trainedWeights } from "./weights-choice.ts";
 
@@ -42,8 +42,7 @@ export async function run(model: string, options: RunOptions, context: Context):
   const { output = [] } = options;
   if (output.length === 0)
     throw new EngineError("usage", "run", "there is nothing to do", "add --output NAME=FILE.npy");
-  const job = await (model === BUILT_IN ? builtIn(options) : fromFile(model, options, context));
-  if (!job) return exitStatus.failed;
+  const job = await (model === BUILT_IN ? builtIn(options) : fromFile(model, options));
   const blobs = await compute(job, options, context).catch((error: unknown) => {
     throw tooLarge(error, options.input ?? [], job.inputs);
   });
@@ -82,25 +81,24 @@ async function builtIn({ input = [], output = [], heads, weights: option }: RunO
   return { graph: subgraphFor(whole, wanted), weights, weightsName: name, inputs: { data } };
 }
 
-/** A model file and the arrays; null where the model can't be used, which is said. */
-async function fromFile(path: string, options: RunOptions, context: Context): Promise<Job | null> {
+/** A model file and the arrays. */
+async function fromFile(path: string, options: RunOptions): Promise<Job> {
   const { input = [], output = [], weights } = options;
-  return withModelFile(path, options, context, async (file) => {
-    for (const { name } of input) checkInputName(name, { ...file, name: path });
-    for (const { name } of output) checkBlob(name, file.blobs, path);
-    const missing = file.inputs.find(({ name }) => !input.some((each) => each.name === name));
-    if (missing) {
-      const { name, shape } = missing;
-      const remedy = `add --input ${name}=FILE.npy, ${formatShape(shape)}`;
-      throw new EngineError("usage", "run", `the input ${name} is missing`, remedy);
-    }
-    await checkFiles(output);
-    const inputs: Record<ValueId, Tensor> = {};
-    for (const { name, file: array } of input) inputs[name] = await readArray(array);
-    const shapes = new Map(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
-    const model = await modelFor(file, shapes, { outputs: output.map(({ name }) => name) });
-    return { ...model, weightsName: weights ?? path, inputs };
-  });
+  const file = await openNamedModel(path, options);
+  for (const { name } of input) checkInputName(name, { ...file, name: path });
+  for (const { name } of output) checkBlob(name, file.blobs, path);
+  const missing = file.inputs.find(({ name }) => !input.some((each) => each.name === name));
+  if (missing) {
+    const { name, shape } = missing;
+    const remedy = `add --input ${name}=FILE.npy, ${formatShape(shape)}`;
+    throw new EngineError("usage", "run", `the input ${name} is missing`, remedy);
+  }
+  await checkFiles(output);
+  const inputs: Record<ValueId, Tensor> = {};
+  for (const { name, file: array } of input) inputs[name] = await readArray(array);
+  const shapes = new Map(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
+  const model = await modelFor(file, shapes, { outputs: output.map(({ name }) => name) });
+  return { ...model, weightsName: weights ?? path, inputs };
 }
 
 function blobsOf({ inputs, nodes }: Graph): ValueId[] {

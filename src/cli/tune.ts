@@ -1,6 +1,5 @@
 /** `tune`: which algorithms are fastest on this device, checked before they are timed, and kept for all commands. */
 
-import { EngineError } from "../errors.ts";
 import { googLeNet } from "../graph/googlenet.ts";
 import { inferShapesForBatch } from "../graph/graph.ts";
 import { openGpu } from "../node/dawn.ts";
@@ -24,9 +23,6 @@ export interface TuneOptions extends Omit<NetworkOptions, "batch"> {
 export async function tune(options: TuneOptions, context: Context): Promise<number> {
   const { terminal, signal } = context;
   const { heads, precision, batch: batches = [1], rounds, adapter, tuning } = options;
-  if (options.backend === "cpu") {
-    throw new EngineError("usage", "--backend cpu", "there is nothing to choose on it", "leave it out");
-  }
   const folder = tuning === false ? undefined : tuningFolder(tuning);
   // Rather before the minutes that it takes than after them.
   if (folder !== undefined) await requireFolder(folder);
@@ -75,15 +71,15 @@ async function printNetwork(
   { terminal }: Context,
 ): Promise<void> {
   const { batch, preferredMs, chosenMs } = network;
-  const layers = network.problems.map((key, index) => layerRow(verdict.problems[key], network.used[index]));
-  const { variants, chosen } = verdict.plans[network.plan];
+  const { problems, variants, chosen } = verdict.plans[network.plan];
+  const layers = network.problems.map((key, index) => layerRow(problems[key], network.used[index]));
   if (terminal.json) {
     for (const [index, layer] of layers.entries()) {
       await terminal.printJson({
         batch,
         precision,
         ...layer,
-        candidates: verdict.problems[network.problems[index]].candidates,
+        candidates: problems[network.problems[index]].candidates,
       });
     }
     const plans = variants.map((variant, index) => ({ ...variant, chosen: index === chosen }));

@@ -4,8 +4,7 @@ import { type Graph, inferShapesForBatch } from "../graph/graph.ts";
 import { loadTuning, tuningFolder } from "../node/tuning-file.ts";
 import { type Choices, planKey } from "../plan/choices.ts";
 import type { PlanLimits } from "../plan/limits.ts";
-import { largestBatch, splitBatch } from "../plan/batches.ts";
-import type { PlanOptions } from "../plan/planner.ts";
+import { partsOf } from "../plan/batches.ts";
 import type { Precision } from "../plan/precision.ts";
 import { choicesOf, type Verdict } from "../tune/verdict.ts";
 import type { NetworkOptions } from "./options.ts";
@@ -52,19 +51,13 @@ export function sayTuned(
   terminal: Pick<Terminal, "note">,
 ): boolean {
   if (!tuned) return false;
-  const [part] = partsOf(graph, batch, limits, { precision, ...choicesOption(tuned) });
+  const [part] = partsOf(inferShapesForBatch(graph, 1), limits, batch, { precision, ...choicesOption(tuned) });
   const key = planKey(inferShapesForBatch(graph, part), precision);
   if (!Object.hasOwn(tuned.verdict.plans, key)) return false;
   terminal.note(
     `batch ${batch} runs as it was tuned for this device on ${tuned.dates[key].slice(0, 10)} (--no-tuning: as by default)`,
   );
   return true;
-}
-
-/** The sizes in which a session runs a batch. */
-export function partsOf(graph: Graph, batch: number, limits: PlanLimits, options: PlanOptions): number[] {
-  const most = largestBatch(inferShapesForBatch(graph, 1), limits, batch, options);
-  return most === 0 ? [batch] : splitBatch(batch, most);
 }
 
 /** The option that hands choices to whatever plans. */

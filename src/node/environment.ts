@@ -1,14 +1,13 @@
 /** What a measurement was made with. */
 
-import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem, type } from "node:os";
 import { fileURLToPath } from "node:url";
+import { commitOf } from "./commit.ts";
 import { dependencyVersion, googlenetVersion } from "./package.ts";
 
 export interface Environment {
   readonly version: string;
-  /** The checkout's commit, with `-dirty` where files differ from it; null for an installed package. */
+  /** The commit that it runs, or was built, from, with `-dirty` where files differed; null where that is not known. */
   readonly commit: string | null;
   readonly date: string;
   /** The version of the package `webgpu`, which is that of its Dawn. */
@@ -23,7 +22,7 @@ export interface Environment {
 export function describeEnvironment(): Environment {
   return {
     version: googlenetVersion(),
-    commit: commit(),
+    commit: commitOf(fileURLToPath(new URL("../../", import.meta.url))),
     date: new Date().toISOString(),
     webgpu: dependencyVersion("webgpu"),
     node: process.versions.node,
@@ -32,15 +31,4 @@ export function describeEnvironment(): Environment {
     memoryBytes: totalmem(),
     os: `${type()} ${release()}`,
   };
-}
-
-function commit(): string | null {
-  const root = fileURLToPath(new URL("../../", import.meta.url));
-  if (!existsSync(`${root}.git`)) return null;
-  try {
-    const argv = ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
-    return execFileSync("git", argv, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
-  } catch {
-    return null;
-  }
 }

@@ -34,6 +34,12 @@ const SETTLE_MS = 200;
 /** A lock that changes hands more often while one tries is contended. */
 const TRIES = 10;
 
+/** What another process' lock comes to for whoever wants one. */
+export interface Held {
+  readonly problem: string;
+  readonly remedy: string;
+}
+
 export class FileLock implements AsyncDisposable {
   private readonly path: string;
   private readonly holder: Holder;
@@ -56,6 +62,17 @@ export class FileLock implements AsyncDisposable {
    * @param onWait told before it waits to see whether a holder on another machine is alive
    */
   static async take(file: string, onWait: (machine: string) => void, signal?: AbortSignal): Promise<FileLock> {
+    const taken = await FileLock.tryTake(file, onWait, signal);
+    if (taken instanceof FileLock) return taken;
+    throw new EngineError("evaluation", file, taken.problem, taken.remedy);
+  }
+
+  /** The same for whoever can wait: gives what is wrong where another process holds it. */
+  static async tryTake(
+    file: string,
+    onWait: (machine: string) => void,
+    signal?: AbortSignal,
+  ): Promise<FileLock | Held> {
     const path = `${file}.lock`;
     const holder: Holder = { id: randomUUID(), machine: machine(), pid: process.pid, started: startOf(process.pid) };
     for (let tries = 0; tries < TRIES; tries++) {
@@ -67,11 +84,11 @@ export class FileLock implements AsyncDisposable {
       if (other && (await isAlive(path, other, onWait, signal))) {
         const where = other.machine === holder.machine ? "" : ` on ${hostOf(other)}`;
         const problem = `process ${other.pid}${where} is at work on it`;
-        throw new EngineError("evaluation", file, problem, `wait until it is done, or remove ${path} if there is none`);
+        return { problem, remedy: `wait until it is done, or remove ${path} if there is none` };
       }
       await remove(path, other);
     }
-    throw new EngineError("evaluation", file, "several processes want to work on it", "let one do it");
+    return { problem: "several processes want to work on it", remedy: "let one do it" };
   }
 
   /**

@@ -19,14 +19,25 @@ async function learnedBlobs(source: string): Promise<LearnedBlobs> {
   return (parameters) => seededWeights(parameters, seed);
 }
 
+/** What a network without weights has learned: nothing, which does for one whose layers learn nothing. */
+function missingWeights(path: string, remedy: string): LearnedBlobs {
+  return (parameters) => {
+    if (parameters.length === 0) return new Map();
+    throw new EngineError("usage", path, "a .prototxt has no weights", `add ${remedy}`);
+  };
+}
+
 /**
  * Opens a model's file without binding its open extents: an ONNX file, with data in other files of its folder if it has
  * any; or a network in Caffe's .prototxt, with its weights.
  *
  * Rejects with EngineError "model" for a file that is missing, damaged, no model or uses what is not supported,
- * "weights" for weights that don't fit it, "usage" where weights are missing or too many.
+ * "weights" for weights that don't fit it, "usage" where there are too many. A network that lacks its weights is opened;
+ * its model rejects with "usage" then.
+ *
+ * @param remedy - how the caller's users name weights
  */
-export async function openModelFile(path: string, weights?: string): Promise<ModelFile> {
+export async function openModelFile(path: string, weights?: string, remedy = "the option weights"): Promise<ModelFile> {
   const bytes = await readWholeFile(path, "model");
   switch (kindOf(bytes, path)) {
     case "onnx":
@@ -35,13 +46,14 @@ export async function openModelFile(path: string, weights?: string): Promise<Mod
       }
       return new OnnxFile(bytes, path, filesBeside(path));
     case "prototxt":
-      if (weights === undefined) {
-        throw new EngineError("usage", path, "a .prototxt has no weights", "add --weights FILE (the option weights)");
-      }
-      return new CaffeNet(new TextDecoder().decode(bytes), await learnedBlobs(weights), path);
+      return new CaffeNet(
+        new TextDecoder().decode(bytes),
+        weights === undefined ? missingWeights(path, remedy) : await learnedBlobs(weights),
+        path,
+      );
     case "weights": {
-      const remedy = "give them with --weights (the option weights), beside the network's .prototxt, or googlenet";
-      throw new EngineError("model", path, "these are weights, and no network", remedy);
+      const place = `give them with ${remedy}, beside the network's .prototxt, or googlenet`;
+      throw new EngineError("model", path, "these are weights, and no network", place);
     }
     case "text": {
       const isPointer = new TextDecoder().decode(bytes.subarray(0, LFS.length)) === LFS;

@@ -9,6 +9,7 @@ const PROBLEMS: Readonly<Record<string, readonly [problem: string, remedy: strin
   EROFS: ["the file system is read-only", "choose another place"],
   ENOENT: ["there is no such file or folder", "check the path"],
   ENOTDIR: ["a part of its path is not a folder", "check the path"],
+  EEXIST: ["it is a file", "name a folder"],
   EISDIR: ["it is a folder", "name a file"],
   ENAMETOOLONG: ["its name is too long", "choose a shorter one"],
   ELOOP: ["its links run in a circle", "check the path"],
@@ -19,6 +20,9 @@ const PROBLEMS: Readonly<Record<string, readonly [problem: string, remedy: strin
 /** What is wrong and how to mend it, for an error of node:fs. */
 export function describeSystemError(error: unknown): { readonly problem: string; readonly remedy: string } {
   const code = systemErrorCode(error);
+  const isList = error instanceof Error && "syscall" in error && error.syscall === "scandir";
+  // Whoever lists a folder has named one; of a file it is a folder on the way that is none.
+  if (code === "ENOTDIR" && isList) return { problem: "it is not a folder", remedy: "name a folder" };
   const known = code === undefined ? undefined : PROBLEMS[code];
   if (known) return { problem: known[0], remedy: known[1] };
   return { problem: error instanceof Error ? error.message : String(error), remedy: "check the path and the disk" };

@@ -9,7 +9,6 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError } from "../errors.ts";
 import { algorithms, kernels } from "../plan/registry.ts";
-import { describeSamples } from "../plan/sample.ts";
 import { emptyVerdict, joinVerdicts, readVerdict, type Verdict } from "../tune/verdict.ts";
 import { writeFileAtomically } from "./atomic-write.ts";
 import { cacheFolder, type Environment } from "./cache-folder.ts";
@@ -17,6 +16,7 @@ import { FileLock } from "./file-lock.ts";
 import { kernelsOnDisk } from "./kernels.ts";
 import { makeFolder } from "./make-folder.ts";
 import { dependencyVersion, googlenetVersion } from "./package.ts";
+import { samplesDigest } from "./samples-digest.ts";
 import { describeSystemError, systemErrorCode } from "./system-errors.ts";
 
 /** What a verdict holds for: another device, driver or set of kernels may be another matter. */
@@ -36,15 +36,16 @@ export interface TuningKey {
 }
 
 /** A verdict that fits, with the time at which each of its plans was kept, or why one does not. */
-export type KeptTuning =
-  | { readonly file: string; readonly verdict: Verdict; readonly dates: Readonly<Record<string, string>> }
-  | { readonly file: string; readonly ignored: string };
+export type KeptTuning = ({ readonly file: string } & Dated) | { readonly file: string; readonly ignored: string };
 
-/** By `planKey`, in ISO 8601. */
-type Dates = Readonly<Record<string, string>>;
+interface Dated {
+  readonly verdict: Verdict;
+  /** When each of its plans was kept, by `planKey`: ISO 8601. */
+  readonly dates: Readonly<Record<string, string>>;
+}
 
 /** Files of another shape have another number. */
-const schema = 2;
+const schema = 3;
 
 /** Verdicts of many batch sizes take some hundred kilobytes. */
 const mostBytes = 32_000_000;
@@ -89,7 +90,7 @@ export async function loadTuning(info: GPUAdapterInfo, folder = tuningFolder()):
 }
 
 /**
- * Keeps a verdict, beside what an earlier one that still fits says of other problems and plans. Gives the file.
+ * Keeps a verdict, beside what an earlier one that still fits says of other plans. Gives the file.
  *
  * @throws EngineError "write"
  */
@@ -101,10 +102,12 @@ export async function saveTuning(info: GPUAdapterInfo, verdict: Verdict, folder 
   const lock = await lockFor(file);
   try {
     const kept = await loadTuning(info, folder);
-    const earlier = kept && "verdict" in kept ? kept : { verdict: emptyVerdict, dates: {} };
+    const earlier: Dated = kept && "verdict" in kept ? kept : { verdict: emptyVerdict, dates: {} };
     const now = new Date().toISOString();
-    const dates = { ...earlier.dates, ...Object.fromEntries(Object.keys(verdict.plans).map((plan) => [plan, now])) };
-    const contents = { schema, key, dates, verdict: joinVerdicts(earlier.verdict, verdict) };
+    const joined = joinVerdicts(earlier.verdict, verdict);
+    const dateOf = (plan: string) => (Object.hasOwn(verdict.plans, plan) ? now : earlier.dates[plan]);
+    const dates = Object.fromEntries(Object.keys(joined.plans).map((plan) => [plan, dateOf(plan)]));
+    const contents = { schema, digest: digestOf(key, dates, joined), key, dates, verdict: joined };
     await writeFileAtomically(file, `${JSON.stringify(contents, null, 1)}\n`);
     return file;
   } finally {
@@ -116,15 +119,10 @@ export async function saveTuning(info: GPUAdapterInfo, verdict: Verdict, folder 
 async function lockFor(file: string): Promise<FileLock> {
   const end = performance.now() + patience;
   for (;;) {
-    try {
-      return await FileLock.take(file, () => undefined);
-    } catch (error) {
-      if (!(error instanceof EngineError) || error.code !== "evaluation") throw error;
-      if (performance.now() > end) {
-        throw new EngineError("write", error.subject, error.problem, error.remedy, { cause: error });
-      }
-      await sleep(50);
-    }
+    const taken = await FileLock.tryTake(file, () => undefined);
+    if (taken instanceof FileLock) return taken;
+    if (performance.now() > end) throw new EngineError("write", file, taken.problem, taken.remedy);
+    await sleep(50);
   }
 }
 
@@ -161,24 +159,26 @@ async function readBounded(file: string): Promise<string | null> {
   }
 }
 
-function parse(text: string, wanted: TuningKey): { dates: Dates; verdict: Verdict } {
+function parse(text: string, wanted: TuningKey): Dated {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw stale("it is not JSON, or a part of it is missing");
   }
-  const { schema: found, key, dates, verdict } = Object(value) as Record<string, unknown>;
+  const { schema: found, digest, key, dates, verdict } = Object(value) as Record<string, unknown>;
   if (found !== schema) throw stale("it is no verdict, or another version's");
   const differing = Object.entries(wanted).find(
     ([name, part]) => JSON.stringify((Object(key) as Record<string, unknown>)[name]) !== JSON.stringify(part),
   );
   if (differing) throw stale(`it was made with ${DIFFERENCES[differing[0] as keyof TuningKey]}`);
+  // What fits may still be damaged: numbers with another digit, say.
+  if (digest !== digestOf(key, dates, verdict)) throw stale("it was changed since it was written");
   const read = readVerdict(verdict);
   const dateOf = (plan: string) => (Object(dates) as Record<string, unknown>)[plan];
   const isDate = (date: unknown) => typeof date === "string" && !Number.isNaN(Date.parse(date));
   if (!Object.keys(read.plans).every((plan) => isDate(dateOf(plan)))) throw stale("a plan of it has no date");
-  return { dates: dates as Dates, verdict: read };
+  return { dates: dates as Dated["dates"], verdict: read };
 }
 
 const DIFFERENCES: Readonly<Record<keyof TuningKey, string>> = {
@@ -196,6 +196,11 @@ function stale(problem: string): EngineError {
   return new EngineError("check", "verdict", problem, "tune again");
 }
 
+/** Of what a file holds, however its text is laid out. */
+function digestOf(...contents: readonly unknown[]): string {
+  return sha256(JSON.stringify(contents));
+}
+
 /** Of this process' kernels, which stay as they are. */
 let kernelsHash: Promise<string> | undefined;
 
@@ -208,7 +213,7 @@ async function hashKernels(): Promise<string> {
   const list = algorithms.map(({ name, op, kernels: own, fuses, tolerance }) => {
     return { name, op, kernels: own.map((kernel) => kernel.name), fuses, tolerance };
   });
-  return sha256(JSON.stringify([texts, descriptors, list, describeSamples()]));
+  return sha256(JSON.stringify([texts, descriptors, list, samplesDigest()]));
 }
 
 function sha256(text: string): string {

@@ -1,4 +1,4 @@
-/** Numbers as pages show them: three digits, whatever their size. */
+/** Numbers as pages, and commands, show them: three digits, whatever their size. */
 
 const threeDigits = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
@@ -7,12 +7,19 @@ export function figure(value: number): string {
   return threeDigits.format(value);
 }
 
-/** `8.13 ms`, `42 µs`. */
+/** `8.13 ms`, `42.0 µs`, `1.24 s`. */
 export function duration(milliseconds: number): string {
-  if (milliseconds >= 999.5) return `${figure(milliseconds / 1000)} s`;
-  return milliseconds >= 0.9995 || milliseconds === 0
-    ? `${figure(milliseconds)} ms`
-    : `${figure(milliseconds * 1000)} µs`;
+  if (milliseconds >= 999.5) return `${significant(milliseconds / 1000, 3)} s`;
+  if (milliseconds >= 0.9995 || milliseconds === 0) return `${significant(milliseconds, 3)} ms`;
+  return `${significant(milliseconds * 1000, 3)} µs`;
+}
+
+/** Three significant digits, say, without an exponent: `0.0123`, `1.24`, `412`, `41200`. */
+export function significant(value: number, digits: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const rounded = Number(value.toPrecision(digits));
+  const decimals = rounded === 0 ? 0 : Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(rounded))));
+  return rounded.toFixed(Math.min(decimals, 12));
 }
 
 /** `5.3 %`; `–` where there is nothing to divide by. */

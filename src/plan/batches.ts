@@ -7,6 +7,7 @@ import { largestBuffer, type PlanLimits } from "./limits.ts";
 import { roundUp } from "./memories.ts";
 import { edgesOf, planGraph, type PlanOptions } from "./planner.ts";
 import { byteLength, checkPrecision, type Precision } from "./precision.ts";
+
 /**
  * How many images at once keep every buffer within the limits, at most `batch`. 0 where not even one does, or where
  * the graph mixes images (an op along the batch axis) and its batch cannot be split.
@@ -47,8 +48,21 @@ function fits(graph: Graph, batch: number, limits: PlanLimits, options: PlanOpti
   }
 }
 
-/** `batch` images as parts of nearly equal size, none larger than `most`. */
+/**
+ * The sizes in which a session runs a batch.
+ *
+ * @param single - the graph's shapes for one image
+ */
+export function partsOf(single: ShapedGraph, limits: PlanLimits, batch: number, options: PlanOptions = {}): number[] {
+  return splitBatch(batch, largestBatch(single, limits, batch, options));
+}
+
+/**
+ * `batch` images as parts of nearly equal size, none larger than `most`: whole where not even one fits, of which
+ * planning says which value is too large.
+ */
 export function splitBatch(batch: number, most: number): number[] {
+  if (most === 0) return [batch];
   const parts = Math.ceil(batch / most);
   const size = Math.ceil(batch / parts);
   return Array.from({ length: parts }, (_, part) => Math.min(size, batch - part * size));

@@ -13,19 +13,24 @@ import { candidates } from "./registry.ts";
 
 /** Which algorithms a plan uses where it may choose: plain data, of `tune` or of a file. */
 export interface Choices {
-  /**
-   * For problems, by `problemKey`, names of algorithms, the one to be used first; those behind it serve where the plan
-   * may not use it, for its rounding or its scratch memory.
-   */
-  readonly algorithms?: Readonly<Record<string, readonly string[]>>;
+  /** For any graph; `tune` gives none, since what is fastest in one network slows another. */
+  readonly algorithms?: AlgorithmChoices;
   /** For graphs with their inputs' shapes and outputs, by `planKey`, what the options leave open. */
   readonly plans?: Readonly<Record<string, PlanChoice>>;
 }
+
+/**
+ * For problems, by `problemKey`, names of algorithms, the one to be used first; those behind it serve where the plan
+ * may not use it, for its rounding or its scratch memory.
+ */
+export type AlgorithmChoices = Readonly<Record<string, readonly string[]>>;
 
 /** How a graph is planned as a whole: see the options of the same names. */
 export interface PlanChoice {
   readonly merge?: boolean;
   readonly workspace?: boolean | number;
+  /** For this graph's problems, before those for any graph. */
+  readonly algorithms?: AlgorithmChoices;
 }
 
 /** Which algorithm computes a layer, and why. */
@@ -85,7 +90,7 @@ export interface Allowance {
   readonly tolerance: number;
   /** Whether algorithms may need scratch memory where others need none. */
   readonly workspace: boolean;
-  readonly choices?: Choices | undefined;
+  readonly algorithms: AlgorithmChoices;
 }
 
 /** The algorithms that a plan may use for the problem, in the order in which they are preferred. */
@@ -109,25 +114,20 @@ export function chooseAlgorithm(
   const allowed = allowedCandidates(problem, allowance);
   const [preferred] = allowed;
   if (!preferred) return undefined;
-  const chosen = namesFor(problem, allowance.choices)
-    .map((name) => allowed.find((algorithm) => algorithm.name === name))
-    .find(Boolean);
+  const names = own(allowance.algorithms, problemKey(problem)) ?? [];
+  const chosen = names.map((name) => allowed.find((algorithm) => algorithm.name === name)).find(Boolean);
   const reason = allowed.length === 1 ? "only" : chosen ? "tuned" : "preferred";
   return { algorithm: chosen ?? preferred, candidates: allowed, reason };
 }
 
-function namesFor(problem: Problem, choices: Choices | undefined): readonly string[] {
-  if (!choices?.algorithms) return [];
-  return own(choices.algorithms, problemKey(problem)) ?? [];
-}
-
-/** What the choices say of the graph as a whole. */
+/** What the choices say of the graph as a whole and of its problems. */
 export function planChoiceFor(
   shaped: Pick<ShapedGraph, "graph" | "shapes">,
   precision: Precision,
   choices: Choices | undefined,
-): PlanChoice {
-  return (choices?.plans && own(choices.plans, planKey(shaped, precision))) ?? {};
+): PlanChoice & { readonly algorithms: AlgorithmChoices } {
+  const choice = (choices?.plans && own(choices.plans, planKey(shaped, precision))) ?? {};
+  return { ...choice, algorithms: { ...choices?.algorithms, ...choice.algorithms } };
 }
 
 function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
@@ -144,23 +144,26 @@ export function checkChoices(value: unknown): asserts value is Choices {
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) return fail(`they have an unknown field ${unknown}`);
   if (!isRecord(algorithms)) return fail("their algorithms are no object");
-  for (const names of Object.values(algorithms)) {
-    if (!Array.isArray(names) || !names.every((name) => typeof name === "string")) {
-      return fail("their algorithms are not lists of names");
-    }
-  }
+  if (!areAlgorithmChoices(algorithms)) return fail("their algorithms are not lists of names");
   if (!isRecord(plans)) return fail("their plans are no object");
   for (const plan of Object.values(plans)) {
-    if (!isRecord(plan) || !isPlanChoice(plan)) return fail("their plans are not of merge and workspace");
+    if (!isRecord(plan) || !isPlanChoice(plan)) return fail("their plans are not of merge, workspace and algorithms");
   }
 }
 
-function isPlanChoice({ merge, workspace, ...others }: Record<string, unknown>): boolean {
+function isPlanChoice({ merge, workspace, algorithms, ...others }: Record<string, unknown>): boolean {
   const bytes = typeof workspace === "number" && Number.isSafeInteger(workspace) && workspace >= 0;
   return (
     Object.keys(others).length === 0 &&
     (merge === undefined || typeof merge === "boolean") &&
-    (workspace === undefined || typeof workspace === "boolean" || bytes)
+    (workspace === undefined || typeof workspace === "boolean" || bytes) &&
+    (algorithms === undefined || (isRecord(algorithms) && areAlgorithmChoices(algorithms)))
+  );
+}
+
+function areAlgorithmChoices(algorithms: Record<string, unknown>): boolean {
+  return Object.values(algorithms).every(
+    (names) => Array.isArray(names) && names.every((name) => typeof name === "string"),
   );
 }
 

@@ -160,7 +160,7 @@ function arrange(shaped: ShapedGraph, limits: PlanLimits, options: PlanOptions) 
   const fused = fuse ? fuseNodes(shaped) : shaped.nodes.map(plainNode);
   const nodes = fuse && merge ? mergeNodes(fused, shaped.graph.outputs, limits) : fused;
   const { views, memories: values } = placeInMemories(shaped, nodes, fuse, precision);
-  const allowance = { tolerance, workspace: workspace !== false, choices };
+  const allowance = { tolerance, workspace: workspace !== false, algorithms: chosen.algorithms };
   const choose: Chooser = (problem) => chooseAlgorithm(problem, allowance);
   const more = typeof workspace === "number" ? workspace : 0;
   return { views, ...launchNodes(nodes, views, values, { precision, limits }, choose, more) };

@@ -15,7 +15,7 @@ const matrices: PlanLimits["subgroupMatrices"] = [
   { component: "f16", result: "f16", rows: 16, columns: 16, depth: 16 },
 ];
 
-/** Few, since every command that finds a verdict waits for them, and as different as they can be. */
+/** Few, since in a checkout every command that finds a verdict waits for them, and as different as they can be. */
 const samples: readonly { readonly limits: PlanLimits; readonly batch: number; readonly options: PlanOptions }[] = [
   { limits: defaultLimits, batch: 1, options: {} },
   { limits: { ...defaultLimits, subgroup: { min: 8, max: 8 } }, batch: 8, options: { merge: true } },

@@ -4,13 +4,15 @@ import { EngineError } from "../errors.ts";
 import type { PlanLimits } from "../plan/limits.ts";
 import { fateOf } from "../webgpu/loss.ts";
 import type { PipelineCache } from "../webgpu/pipelines.ts";
-import type { TimingOptions } from "./timing.ts";
+import type { KernelTimingOptions } from "./timing.ts";
 
 export interface TuningGpu {
   readonly device: GPUDevice;
   readonly pipelines: PipelineCache;
   readonly limits: PlanLimits;
-  readonly timing: TimingOptions;
+  readonly timing: KernelTimingOptions;
+  /** Of the random inputs and weights that candidates are checked with, a whole number from 1. */
+  readonly seed: number;
   /** Takes what people should know: a candidate that failed, say. */
   note(text: string): void;
 }

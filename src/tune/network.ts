@@ -13,7 +13,7 @@ import { Program } from "../webgpu/program.ts";
 import { attempt, type TuningGpu } from "./gpu.ts";
 import { median } from "./statistics.ts";
 import { timeInTurns } from "./timing.ts";
-import { choicesOf, type PlanVariant, type PlanVerdict, type ProblemVerdict } from "./verdict.ts";
+import { type PlanVariant, type PlanVerdict, type ProblemVerdict, rankingsOf } from "./verdict.ts";
 
 /** Bytes of scratch memory an image beyond what values leave free: more than any layer of GoogLeNet can use. */
 const ample = 8 * 2 ** 20;
@@ -35,7 +35,7 @@ interface Candidate {
 }
 
 export interface NetworkVerdict {
-  readonly verdict: PlanVerdict;
+  readonly verdict: Pick<PlanVerdict, "variants" | "chosen">;
   /**
    * Milliseconds from inputs in memory to outputs in memory, in turns: as planned by default (null where that is not
    * right, or hopelessly slow), and as chosen.
@@ -57,7 +57,7 @@ export function networkCandidates(
   options: PlanOptions,
   problems: Readonly<Record<string, ProblemVerdict>>,
 ): Candidate[] {
-  const choices = choicesOf({ problems, plans: {} });
+  const choices = { algorithms: rankingsOf(problems) };
   const batch = shaped.shapes.get(shaped.graph.inputs[0].name)?.[0] ?? 1;
   const ways: { tuned: boolean; choice: PlanChoice }[] = [{ tuned: false, choice: {} }];
   for (const merge of [undefined, false, true]) {

@@ -38,7 +38,7 @@ export async function tuneProblem(
   all: readonly Algorithm[] = preferredFirst(planned, preferred),
 ): Promise<ProblemVerdict> {
   const problem = isolate(planned);
-  const drawn = drawProblem(fused, problem, images, 1 + Math.floor(Math.random() * 2 ** 30));
+  const drawn = drawProblem(fused, problem, images, gpu.seed);
   const parameters = new ParameterBuffers(gpu.device, drawn.weights);
   try {
     const failures = new Map<Algorithm, string>();
@@ -79,7 +79,7 @@ function preferredFirst(problem: Problem, preferred: Algorithm): Algorithm[] {
 
 /** Why the algorithm can't be used: nothing where it is right. */
 async function checkCandidate(
-  { device, pipelines }: TuningGpu,
+  { device, pipelines, seed }: TuningGpu,
   algorithm: Algorithm,
   problem: Problem,
   drawn: ProblemCase,
@@ -88,10 +88,12 @@ async function checkCandidate(
   const program = await Program.create(device, isolatedPlan([algorithm], problem), pipelines, parameters);
   try {
     const { output, strayWrites } = await runIsolated(program, algorithm, problem, drawn.inputs);
-    if (strayWrites.length > 0) return `it writes where it must not (${strayWrites.slice(0, 3).join(", ")})`;
+    if (strayWrites.length > 0) {
+      return `it writes where it must not (${strayWrites.slice(0, 3).join(", ")}; seed ${seed})`;
+    }
     const tolerance = Math.max(plainTolerance, algorithm.tolerance ?? 0);
     const { pass, maxRel } = compareCase(drawn, output, problem.op, { precision: problem.precision, tolerance });
-    return pass ? undefined : `it is off by ${maxRel.toPrecision(2)} of the largest magnitude`;
+    return pass ? undefined : `it is off by ${maxRel.toPrecision(2)} of the largest magnitude (seed ${seed})`;
   } finally {
     program.dispose();
   }
@@ -113,10 +115,10 @@ async function timeCandidates(
     return new Map();
   }
   try {
-    const contestants = plan.decisions.map((part) => ({
+    const timed = plan.decisions.map((part) => ({
       measure: (repetitions: number) => program.measure(repetitions, part),
     }));
-    const medians = await timeInTurns(contestants, gpu.timing);
+    const medians = await timeInTurns(timed, gpu.timing);
     return new Map(
       algorithms.flatMap((algorithm, index) => {
         const nanoseconds = medians[index];

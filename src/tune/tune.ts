@@ -9,7 +9,7 @@ import type { Model } from "../graph/model.ts";
 import { type Choices, planKey, problemKey } from "../plan/choices.ts";
 import { imageValues } from "../plan/images.ts";
 import type { PlanLimits } from "../plan/limits.ts";
-import { largestBatch, splitBatch } from "../plan/batches.ts";
+import { partsOf } from "../plan/batches.ts";
 import { plannedProblems, type PlanOptions } from "../plan/planner.ts";
 import { limitsOf } from "../webgpu/device.ts";
 import type { KernelSource } from "../webgpu/kernel_source.ts";
@@ -31,6 +31,11 @@ export interface TuneOptions extends Omit<PlanOptions, "fuse" | "merge" | "works
   readonly batches?: readonly number[];
   /** Turns that each candidate gets beside the others: 5 unless given. */
   readonly rounds?: number;
+  /**
+   * Of the random inputs and weights that candidates are checked with, a whole number from 1: another each time unless
+   * given. A candidate's failure names it.
+   */
+  readonly seed?: number;
   /** Told how many of how many problems and plans are done, and which is next. */
   readonly onProgress?: (done: number, total: number, next: string) => void;
   /** Gives it up: `tune` rejects with the signal's reason. */
@@ -82,6 +87,7 @@ const turns = { stamped: 5e6, clocked: 3e7 };
 export async function tune({ graph, weights }: Model, options: TuneOptions): Promise<Tuning> {
   checkTuneOptions(options);
   const { device, kernels, limits = limitsOf(device), batches = [1], rounds = usualRounds } = options;
+  const { seed = 1 + Math.floor(Math.random() * 2 ** 30) } = options;
   const { onProgress, signal, ...rest } = options;
   const plan = planOptions(rest);
   const notes: string[] = [];
@@ -95,10 +101,11 @@ export async function tune({ graph, weights }: Model, options: TuneOptions): Pro
       hopeless: 4,
       signal,
     },
+    seed,
     note: (text) => notes.push(text),
   };
   const single = inferShapesForBatch(graph, 1);
-  const sizes = [...new Set(batches.flatMap((batch) => partsOf(single, gpu, batch, plan)))];
+  const sizes = [...new Set(batches.flatMap((batch) => partsOf(single, limits, batch, plan)))];
   const work = sizes.map((batch) => {
     const shaped = inferShapesForBatch(graph, batch);
     return { batch, shaped, problems: distinctProblems(shaped, limits, plan) };
@@ -109,7 +116,7 @@ export async function tune({ graph, weights }: Model, options: TuneOptions): Pro
   let done = 0;
   const progress = (next: string) => onProgress?.(done++, total, next);
 
-  const problems: Record<string, ProblemVerdict> = {};
+  const measured: Record<string, ProblemVerdict> = {};
   const plans: Record<string, PlanVerdict> = {};
   const networks: TunedNetwork[] = [];
   const parameters = new ParameterBuffers(device, weights);
@@ -119,19 +126,21 @@ export async function tune({ graph, weights }: Model, options: TuneOptions): Pro
       for (const [key, problem] of own) {
         signal?.throwIfAborted();
         progress(problem.fused.name);
-        problems[key] ??= await tuneProblem(gpu, problem, images);
+        measured[key] ??= await tuneProblem(gpu, problem, images);
       }
+      const problems = Object.fromEntries([...own.keys()].map((key) => [key, measured[key]]));
       const candidates = networkCandidates(shaped, gpu, plan, problems);
       total += candidates.length - usualPlans;
       const found = await tuneNetwork(gpu, shaped, candidates, parameters, () => progress(`batch ${batch}`));
       const { verdict, preferredMs, chosenMs, decisions } = found;
       // Layers that are faster by themselves need not make a faster network. What is wrong by default has to be replaced.
       if (!verdict.variants[verdict.chosen].tuned) {
-        for (const key of own.keys())
-          if (!preferredFailed(problems[key])) problems[key] = { ...problems[key], ranking: [] };
+        for (const [key, problem] of Object.entries(problems)) {
+          if (!preferredFailed(problem)) problems[key] = { ...problem, ranking: [] };
+        }
       }
       const key = planKey(shaped, plan.precision);
-      plans[key] = verdict;
+      plans[key] = { problems, ...verdict };
       const used = [...own.keys()].map((each) => decisions.find(({ problem }) => problem === each)?.algorithm ?? null);
       networks.push({ batch, plan: key, problems: [...own.keys()], used, preferredMs, chosenMs });
     }
@@ -139,7 +148,7 @@ export async function tune({ graph, weights }: Model, options: TuneOptions): Pro
     parameters.dispose();
   }
   onProgress?.(total, total, "");
-  const verdict = { problems, plans };
+  const verdict = { plans };
   return { choices: choicesOf(verdict), verdict, notes, networks };
 }
 
@@ -149,7 +158,13 @@ function preferredFailed({ preferred, candidates }: ProblemVerdict): boolean {
 
 /** @throws EngineError "usage" */
 function checkTuneOptions(options: TuneOptions): void {
-  checkOptions(options, { onProgress: "callback", rounds: "count", signal: "signal", tolerance: "fraction" });
+  checkOptions(options, {
+    onProgress: "callback",
+    rounds: "count",
+    seed: "count",
+    signal: "signal",
+    tolerance: "fraction",
+  });
   checkDevice(options.device, "give a GPUDevice");
   checkKernels(options.kernels);
   checkLimits(options.limits);
@@ -162,14 +177,8 @@ function checkTuneOptions(options: TuneOptions): void {
 
 /** What of the options is about planning. */
 function planOptions(options: Omit<TuneOptions, "onProgress" | "signal">): PlanOptions {
-  const own: readonly (keyof TuneOptions)[] = ["device", "kernels", "limits", "batches", "rounds"];
+  const own: readonly (keyof TuneOptions)[] = ["device", "kernels", "limits", "batches", "rounds", "seed"];
   return Object.fromEntries(Object.entries(options).filter(([name]) => !own.includes(name as keyof TuneOptions)));
-}
-
-/** The sizes in which a session would run a batch. */
-function partsOf(single: ShapedGraph, { limits }: TuningGpu, batch: number, options: PlanOptions): number[] {
-  const most = largestBatch(single, limits, batch, options);
-  return most === 0 ? [batch] : splitBatch(batch, most);
 }
 
 /** Every problem that a plan of the graph may have, convolutions merged or not, each once. */

@@ -6,8 +6,6 @@ import { algorithms } from "../plan/registry.ts";
 
 /** What was measured on a device, and so what is to be chosen there: plain data, for a file. */
 export interface Verdict {
-  /** By `problemKey`. */
-  readonly problems: Readonly<Record<string, ProblemVerdict>>;
   /** By `planKey`. */
   readonly plans: Readonly<Record<string, PlanVerdict>>;
 }
@@ -34,15 +32,17 @@ export interface CandidateVerdict {
   readonly failure?: string;
 }
 
-/** What was measured of the network as a whole. */
+/** What was measured of the network as a whole, and of its parts: of no other network, nor of another batch size. */
 export interface PlanVerdict {
+  /** By `problemKey`, those that any of the variants has. */
+  readonly problems: Readonly<Record<string, ProblemVerdict>>;
   /** First the network as it is planned without a verdict, unless that has an algorithm that failed its check. */
   readonly variants: readonly PlanVariant[];
   /** The variant that should be used, as an index. */
   readonly chosen: number;
 }
 
-export interface PlanVariant extends PlanChoice {
+export interface PlanVariant extends Omit<PlanChoice, "algorithms"> {
   /** Whether its layers are computed by the problems' fastest algorithms, or by those that are preferred. */
   readonly tuned: boolean;
   readonly steps: number;
@@ -52,29 +52,54 @@ export interface PlanVariant extends PlanChoice {
   readonly microseconds: number;
 }
 
-export const emptyVerdict: Verdict = { problems: {}, plans: {} };
+export const emptyVerdict: Verdict = { plans: {} };
 
-/** What two verdicts say together; where they differ, what the second says. */
+/**
+ * What two verdicts say together: of a plan that both have, what the second says. Plans of the first that may use an
+ * algorithm which has failed its check since are left out.
+ */
 export function joinVerdicts(first: Verdict, second: Verdict): Verdict {
-  return {
-    problems: { ...first.problems, ...second.problems },
-    plans: { ...first.plans, ...second.plans },
-  };
+  const failures = new Set(
+    problemsOf(second).flatMap(([key, { candidates }]) =>
+      candidates.filter(({ failure }) => failure !== undefined).map(({ algorithm }) => `${algorithm} ${key}`),
+    ),
+  );
+  const stands = (plan: PlanVerdict) =>
+    !problemsOf({ plans: { plan } }).some(([key, { ranking }]) =>
+      ranking.some((algorithm) => failures.has(`${algorithm} ${key}`)),
+    );
+  const kept = Object.entries(first.plans).filter(([, plan]) => stands(plan));
+  return { plans: { ...Object.fromEntries(kept), ...second.plans } };
+}
+
+function problemsOf({ plans }: Verdict): [string, ProblemVerdict][] {
+  return Object.values(plans).flatMap(({ problems }) => Object.entries(problems));
 }
 
 /** The choices that a verdict comes to. */
-export function choicesOf({ problems, plans }: Verdict): Choices {
+export function choicesOf({ plans }: Verdict): Choices {
   return {
-    algorithms: Object.fromEntries(
-      Object.entries(problems).flatMap(([key, { ranking }]) => (ranking.length > 0 ? [[key, ranking] as const] : [])),
-    ),
     plans: Object.fromEntries(
-      Object.entries(plans).map(([key, { variants, chosen }]) => {
+      Object.entries(plans).map(([key, { problems, variants, chosen }]) => {
         const { merge, workspace } = variants[chosen];
-        return [key, { ...(merge !== undefined && { merge }), ...(workspace !== undefined && { workspace }) }] as const;
+        const choice: PlanChoice = {
+          ...(merge !== undefined && { merge }),
+          ...(workspace !== undefined && { workspace }),
+          algorithms: rankingsOf(problems),
+        };
+        return [key, choice] as const;
       }),
     ),
   };
+}
+
+/** The algorithms that should be used, for the choices of a plan. */
+export function rankingsOf(
+  problems: Readonly<Record<string, ProblemVerdict>>,
+): Readonly<Record<string, readonly string[]>> {
+  return Object.fromEntries(
+    Object.entries(problems).flatMap(([key, { ranking }]) => (ranking.length > 0 ? [[key, ranking] as const] : [])),
+  );
 }
 
 /**
@@ -83,10 +108,9 @@ export function choicesOf({ problems, plans }: Verdict): Choices {
  * @throws EngineError "check" that says what is wrong with it
  */
 export function readVerdict(value: unknown): Verdict {
-  const { problems, plans } = fields(value, "verdict", { problems: isRecord, plans: isRecord });
-  for (const problem of Object.values(problems as object)) readProblem(problem);
+  const { plans } = fields(value, "verdict", { plans: isRecord });
   for (const plan of Object.values(plans as object)) readPlan(plan);
-  return { problems, plans } as unknown as Verdict;
+  return { plans } as unknown as Verdict;
 }
 
 function readProblem(value: unknown): void {
@@ -112,7 +136,12 @@ function readProblem(value: unknown): void {
 }
 
 function readPlan(value: unknown): void {
-  const { variants, chosen } = fields(value, "plan", { variants: Array.isArray, chosen: isCount });
+  const { problems, variants, chosen } = fields(value, "plan", {
+    problems: isRecord,
+    variants: Array.isArray,
+    chosen: isCount,
+  });
+  for (const problem of Object.values(problems as object)) readProblem(problem);
   for (const variant of variants as unknown[]) {
     fields(variant, "variant", {
       tuned: isBoolean,

@@ -203,8 +203,7 @@ export class Deployment {
       this.most = undefined;
       return [batch];
     }
-    // Where not even one image fits, planning says which value is too large.
-    return this.most === 0 ? [batch] : splitBatch(batch, this.most);
+    return splitBatch(batch, this.most);
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { barChart } from "../../bench/report/chart.ts";
+import { newestRecords } from "../../bench/report/records.ts";
 import { renderReport } from "../../bench/report/render.ts";
 import { standing, standingIn, targets } from "../../bench/report/targets.ts";
 import { parseEngines } from "../../src/bench/engines.ts";
@@ -91,6 +92,42 @@ describe("a target", () => {
   });
 });
 
+describe("of several records", () => {
+  const named = (date: string, cases: readonly MeasuredCase[], changes: Partial<BenchEnvironment> = {}) => ({
+    name: `${date}.json`,
+    record: record(cases, { date: `${date}T00:00:00.000Z`, ...changes }),
+  });
+  const peer = measured("onnxruntime-webgpu", 600);
+  const shown = (records: Parameters<typeof newestRecords>[0]) => newestRecords(records).map(({ name }) => name);
+
+  test("the newest of each device and precision are shown", () => {
+    const records = [
+      named("2026-01-01", [own, peer]),
+      named("2026-01-02", [own], { adapter: "NVIDIA H100" }),
+      named("2026-01-03", [own, peer]),
+      named("2026-01-04", [{ ...own, precision: "f16" }]),
+    ];
+    expect(shown(records).sort()).toEqual(["2026-01-02.json", "2026-01-03.json", "2026-01-04.json"]);
+  });
+
+  test("float32 beside a float16 that failed is none of the float32 records", () => {
+    const beside = measured("googlenet-wgsl", 50, { mode: "float32" });
+    const records = [
+      named("2026-01-01", [own, peer], { precision: "f32" }),
+      named("2026-01-02", [beside], { precision: "f16" }),
+    ];
+    expect(shown(records)).toEqual(["2026-01-01.json", "2026-01-02.json"]);
+    expect(renderReport(records)).toContain("## llvmpipe: Mesa 25, float16, 2026-01-02");
+  });
+
+  test("targets go back to an older record where the newest says nothing of them", () => {
+    const eight = [measured("googlenet-wgsl", 400, { batch: 8 }), measured("tfjs-webgpu", 2400, { batch: 8 })];
+    const text = renderReport([named("2026-01-01", [own, peer, ...eight]), named("2026-01-02", [own, peer])]);
+    expect(text).toContain(`| ${batch8.title} | 5× faster | 6.00× |`);
+    expect(text).not.toContain("(results/2026-01-01.json)");
+  });
+});
+
 describe("the report", () => {
   const name = "2026-01-31T12-34-56Z-llvmpipe-mesa-25.json";
   const missing = [{ engine: "pytorch-cuda", reason: "python3 has no PyTorch", install: null }] as const;
@@ -121,6 +158,7 @@ describe("the report", () => {
   test("says what bounds this engine where it misses a target", () => {
     const figures: OwnFigures = {
       ...{ tuned: true, steps: 100, peakBytes: 10.4e6, defaultPeakBytes: 4.82e6, encodeMs: 0.5, encodeUnsafeMs: 0.4 },
+      ...{ encodeStreamedMs: 0.3, encodeClock: "schedstat" },
       gpu: { gpuMs: 90, leastMs: 40, ceilings: { gflops: 80, gbps: 20 } },
     };
     const slow = record([{ ...own, own: figures }, measured("tfjs-webgpu", 400)]);
@@ -130,8 +168,18 @@ describe("the report", () => {
     );
     expect(report).toContain("| at most 4.90 MB | 10.4 MB (missed) |");
     expect(report).toContain("the tuned plan's; 4.82 MB as by default |");
-    expect(report).toContain("| 0.500 ms (missed) |");
-    expect(report).toContain("100 dispatches, 5.0 µs each with Dawn's validation, 4.0 µs without |");
+    expect(report).toContain("| 500 µs (missed) |");
+    expect(report).toContain(
+      "100 dispatches, 5.0 µs each with Dawn's validation, 4.0 µs without; 3.0 µs in a stream of runs",
+    );
+    // A bound that is too high says nothing, and records that don't say what told the time have no more than that.
+    for (const clock of ["bound", undefined]) {
+      const bounded = { ...figures, encodeClock: clock } as OwnFigures;
+      const text = renderReport([{ name, record: record([{ ...own, own: bounded }]) }]);
+      expect(text).toContain("| at most 500 µs (unknown whether less) |");
+      expect(text).toContain("; nothing told the thread's own time there");
+      expect(text).toContain("at most 500 µs of the main thread");
+    }
     const right = record([{ ...own, own: { ...figures, encodeMs: 0.2, peakBytes: 4.82e6 } }]);
     expect(
       standingIn(
@@ -145,6 +193,39 @@ describe("the report", () => {
         [right],
       ).reached,
     ).toBe(true);
+  });
+
+  const figures: OwnFigures = {
+    ...{ tuned: false, steps: 92, peakBytes: 4.82e6, defaultPeakBytes: 4.82e6, gpu: null },
+    ...{ encodeMs: 0.5, encodeStreamedMs: 0.3, encodeUnsafeMs: 0.4, encodeClock: "thread" },
+  };
+
+  test("tells what was tried where a target is missed, and not where it is reached", () => {
+    const missed = renderReport([{ name, record: record([{ ...own, own: figures }]) }]);
+    expect(missed).toMatch(/500 µs \(missed\) \|.*; tried: bind groups, pipelines and uniforms are made once/);
+    const reached = renderReport([{ name, record: record([{ ...own, own: { ...figures, encodeMs: 0.2 } }]) }]);
+    expect(reached).not.toContain("tried:");
+  });
+
+  test("warns where leaving out the copy back took longer, beyond the spread", () => {
+    const [wide, narrow] = [0.5, 0.1].map((spread) =>
+      renderReport([{ name, record: record([{ ...own, medianNoReadbackMs: 130, spread }]) }]),
+    );
+    expect(wide).not.toContain("Beware");
+    expect(narrow).toContain("**Beware:** `no read-back` of googlenet-wgsl at batch 1 is above the median");
+  });
+
+  test("says where no tuned run, no large batch and no trained weights were measured", () => {
+    const tuned = { settings: { tuning: "/verdicts" }, minMs: 120 };
+    const render = (weights: string, ...cases: readonly MeasuredCase[]) =>
+      renderReport([{ name, record: record(cases, { weights }) }]).split("## Not measured")[1];
+    const little = render("seed:1", { ...own, own: figures });
+    expect(little).toContain("- this engine as tuned, on llvmpipe: Mesa 25 in float32: every run was by default");
+    expect(little).toContain("- batch 64 on llvmpipe: Mesa 25 in float32: not asked for");
+    expect(little).toContain("- trained weights on llvmpipe: Mesa 25 in float32: seed:1 was measured");
+    // Tried and slower than by default is measured, too.
+    const much = render("bvlc_googlenet", { ...own, own: figures, tried: [tuned] }, { ...own, batch: 64 });
+    for (const word of ["as tuned", "batch 64", "trained weights"]) expect(much).not.toContain(word);
   });
 
   test("holds float16 against this engine's float32 of the same run", () => {
@@ -174,7 +255,7 @@ describe("the report", () => {
     const svg = barChart(record([own, measured("tfjs-webgpu", 400)], { adapter: "a<b" }));
     const widths = [...svg.matchAll(/<rect x="230" y="\d+" width="([\d.]+)"/g)].map(([, width]) => Number(width));
     expect(widths).toEqual([130, 520]);
-    expect(svg).toContain("a&#60;b");
+    expect(svg).toContain("a&lt;b");
   });
 });
 

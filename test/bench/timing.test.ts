@@ -50,6 +50,30 @@ describe("timing an engine", () => {
     expect(runsThen).toBe(1);
   });
 
+  test("finds out what should come out after the first result, not before", async () => {
+    const right = engine();
+    let runsThen = -1;
+    const late = () => {
+      runsThen = right.runs;
+      return Promise.resolve(expected);
+    };
+    const first = () => expect(runsThen).toBe(-1);
+    expect(await timeEngine(right, options({ expected: late, onFirst: first }))).toMatchObject({ maxAbsError: 0 });
+    expect(runsThen).toBe(1);
+  });
+
+  test("tells how far it is, and is given up by a signal", async () => {
+    const shares: number[] = [];
+    await timeEngine(engine(), options({ runs: 4, onProgress: (share) => shares.push(share) }));
+    expect(shares).toEqual([0.25, 0.5, 0.75, 1]);
+    const controller = new AbortController();
+    const right = engine();
+    const { signal } = controller;
+    const timing = timeEngine(right, options({ signal, onProgress: () => controller.abort(new Error("enough")) }));
+    await expect(timing).rejects.toThrow("enough");
+    expect(right.runs).toBe(1 + 2 + 1);
+  });
+
   test("notices results that are left over from the input before", async () => {
     let before = Float32Array.of(0.25);
     const stale = engine({

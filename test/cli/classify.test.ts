@@ -128,7 +128,10 @@ describeGpu("classify on the GPU", () => {
       for (const top of Object.values(line["heads"] as object)) expect(top).toHaveLength(2);
 
       const lacking = await googlenet([...argv, "--weights", a], { cwd: pictures });
-      expect({ ...lacking, stderr: "" }).toEqual({ status: 1, stdout: "", stderr: "" });
+      expect(lacking.status).toBe(1);
+      expect(objects(lacking.stdout)).toEqual([
+        { model: "googlenet", error: expect.stringContaining("a.safetensors: lacks loss1/") as string },
+      ]);
       expect(lacking.stderr).toMatch(
         /^googlenet: .*a\.safetensors: lacks loss1\/[^\n]+; use weights that have the auxiliary heads, [^\n]+\n$/,
       );
@@ -179,7 +182,7 @@ describe("classify without a GPU", () => {
     expect(objects(stdout)).toMatchObject([{ image: "-", backend: "cpu", top: [{}] }]);
   });
 
-  test("fails for folders without pictures, and notes one among others", async () => {
+  test("fails for folders without pictures, alone and among others", async () => {
     mkdirSync(path.join(folder, "empty"));
     const alone = await googlenet(["classify", "empty", "--json", ...SEEDED], { cwd: folder });
     expect(alone.status).toBe(1);
@@ -188,10 +191,20 @@ describe("classify without a GPU", () => {
     expect(alone.stderr).toBe(`googlenet: ${error}\n`);
     const argv = ["classify", "empty", "pictures/a.png", ...SEEDED, "--backend", "cpu", "--json"];
     const among = await googlenet(argv, { cwd: folder, env: NO_ADAPTER });
-    expect(among.status).toBe(0);
-    expect(objects(among.stdout)).toMatchObject([{ image: "pictures/a.png" }]);
-    expect(among.stderr).toMatch(/^empty: no picture in it$/m);
+    expect(among.status).toBe(1);
+    expect(objects(among.stdout)).toMatchObject([{ image: "empty", error }, { image: "pictures/a.png" }]);
+    expect(among.stderr).toMatch(/^googlenet: empty: no picture in it; /m);
   });
+
+  test.skipIf(process.getuid?.() === 0 || process.platform === "win32")(
+    "says of a folder that may not be read nothing else (left out for root)",
+    async () => {
+      mkdirSync(path.join(folder, "closed"), { mode: 0 });
+      const { status, stderr } = await googlenet(["classify", "closed", ...SEEDED], { cwd: folder });
+      expect(status).toBe(1);
+      expect(stderr).toBe("googlenet: closed: it may not be read; check its permissions\n");
+    },
+  );
 
   test("does not fall back to the CPU by itself", async () => {
     const { status, stdout, stderr } = await googlenet(["classify", CLOCK, ...SEEDED], { env: NO_ADAPTER });

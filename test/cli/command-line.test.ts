@@ -1,11 +1,20 @@
 /** Command lines that are wrong whatever the files hold, help, and how a command ends that is not let finish. */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { errorLine, statusOf } from "../../src/cli/report.ts";
 import { EngineError } from "../../src/errors.ts";
-import { googlenet, MAIN, NO_ADAPTER, weightsAreDownloaded } from "./googlenet.ts";
+import { googlenet, MAIN, NO_ADAPTER, objects, weightsAreDownloaded, writeArrayFile } from "./googlenet.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "googlenet command-line "));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const ARRAY = writeArrayFile(path.join(folder, "zero.npy"), [1, 3, 224, 224], () => 0);
+mkdirSync(path.join(folder, "pictures"));
+writeFileSync(path.join(folder, "pictures", "a.jpg"), "");
+const LABELS = path.join(folder, "labels.txt");
+writeFileSync(LABELS, "a.jpg 0\n");
 
 const COMMANDS = [
   "demo",
@@ -24,6 +33,7 @@ const COMMANDS = [
 /** Command line, and what the error line has to say. */
 const WRONG: readonly [string, RegExp][] = [
   ["nonsense", /unknown command 'nonsense'/],
+  ["help nonsense", /unknown command 'nonsense'/],
   ["nonsense --help", /unknown command 'nonsense'/],
   ["classify", /missing required argument 'IMAGE'/],
   ["classify x.jpg --topp 3", /unknown option '--topp'; did you mean --top\?/],
@@ -49,8 +59,17 @@ const WRONG: readonly [string, RegExp][] = [
   ["classify x.jpg --weights=", /--weights: it can't be ""; give a file, or seed:N/],
   ["classify x.jpg --adapter=", /--adapter: it can't be ""; give a part of/],
   ["classify x.jpg --backend cpu --adapter X", /--adapter: it conflicts with --backend cpu/],
+  ["bench --unsafe --backend cpu", /--unsafe: it conflicts with --backend cpu; give one of them/],
   ["bench --adapter X --backend cpu", /--adapter: it conflicts with --backend cpu/],
   ["--adapter X --backend cpu", /--adapter: it conflicts with --backend cpu/],
+  ["classify x.jpg --top 1 --top 2", /--top: it is given twice; give it once/],
+  ["classify x.jpg --batch=1 --weights a --weights b --batch=1", /--batch: it is given twice; give it once/],
+  ["plan --weights seed:1 --weights seed:2", /--weights: it is given twice; give it once/],
+  ["--weights seed:1 --weights seed:2", /--weights: it is given twice; give it once/],
+  ["evaluate x --labels a --labels b", /--labels: it is given twice; give it once/],
+  ["bench --peers --peers all", /--peers: it is given twice; give it once/],
+  ["tune --tuning x --no-tuning", /--no-tuning: it conflicts with --tuning; give one of them/],
+  ["classify x.jpg --no-tuning --tuning x", /--tuning: it conflicts with --no-tuning; give one of them/],
   ["classify - -", /-: standard input is given twice; give it once/],
   ["evaluate", /evaluate: there is nothing to do; name a folder, or give --merge or --compare/],
   ["evaluate folder --merge a b", /evaluate: a folder and --merge are given; give one of them/],
@@ -71,6 +90,8 @@ const WRONG: readonly [string, RegExp][] = [
   ["run googlenet --output prob=x.npy", /run: it has no input/],
   ["run googlenet --input data=x.npy", /run: there is nothing to do; add --output/],
   ["run googlenet --input data --output prob=x.npy", /--input: .*"data"; give NAME=FILE\.npy/],
+  ["run googlenet --input data=- --output prob=x.npy", /--input data=-: .*; name a file \(\.\/- is one/],
+  ["run googlenet --input data=x.npy --output prob=-", /--output prob=-: .*; name a file \(\.\/- is one/],
   ["run googlenet --input datum=x.npy --output prob=x.npy", /--input datum: googlenet has no such input; give data/],
   ["run googlenet --input data=x.npy --input data=y.npy --output prob=x.npy", /--input data: it is given twice/],
   ["run googlenet --input data=x.npy --output prob=y.npy --output data=y.npy", /two blobs would go into the same file/],
@@ -94,6 +115,7 @@ const WRONG: readonly [string, RegExp][] = [
   ["bench --batch 1,0", /--batch: .*"0"/],
   ["profile --html", /option '--html <FILE>' argument missing/],
   ["profile --backend cpu", /--backend cpu: only a GPU has timestamps/],
+  ["profile --backend gpu", /--backend: it can't be "gpu"; give webgpu/],
   ["devices --nope", /unknown option '--nope'/],
   ["weights", /weights: there is nothing to do; give fetch, info FILE or convert IN OUT/],
   ["weights nope", /weights: there is no command "nope"/],
@@ -132,6 +154,16 @@ describe("help", () => {
     expect(run).toMatch(/--input <NAME=FILE\.npy> an input \(repeatable\).*--output <NAME=FILE\.npy> .*\(repeatable\)/);
     const verify = (await googlenet(["verify", "--help"])).stdout.replace(/\s+/g, " ");
     expect(verify).toContain("default: 1; another batch runs by another plan");
+  });
+
+  test.each([
+    ["plan", "plan by default, whatever was tuned"],
+    ["profile", "plan by default, whatever was tuned"],
+    ["tune", "keep nothing: show what is fastest, and no more"],
+  ])("%s --help offers what it takes alone, and says what it does", async (command, noTuning) => {
+    const help = (await googlenet([command, "--help"])).stdout.replace(/\s+/g, " ");
+    expect(help).toContain("--backend <NAME> what computes: webgpu --adapter");
+    expect(help).toContain(`--no-tuning ${noTuning} `);
   });
 
   test("--help names every command, and --version the package's", async () => {
@@ -189,6 +221,59 @@ describe("failures", () => {
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
     expect(stderr).toMatch(/trained weights: there are none; .*googlenet weights fetch.*GOOGLENET_WEIGHTS.*seed:1/);
   });
+});
+
+describe("a model that can't be used gets its line with --json", () => {
+  const weights = path.join(folder, "none.safetensors");
+  test.concurrent.each([
+    ["--json"],
+    ["classify", "assets/clock.svg", "--json"],
+    ["plan", "--json"],
+    ["bench", "--json"],
+    ["verify", "--json"],
+    ["profile", "--json"],
+    ["tune", "--json", "--no-tuning"],
+    ["evaluate", path.join(folder, "pictures"), "--json", "--labels", LABELS],
+    ["run", "googlenet", "--input", `data=${ARRAY}`, "--output", `prob=${ARRAY}.out`, "--json"],
+  ])("%s %s", async (...argv) => {
+    const { status, stdout, stderr } = await googlenet(argv, { env: { GOOGLENET_WEIGHTS: weights } });
+    const [line, ...others] = objects(stdout);
+    expect({ status, model: line["model"], others }).toEqual({ status: 1, model: "googlenet", others: [] });
+    expect(line["error"]).toMatch(/none\.safetensors: there is no such file; /);
+    expect(stderr).toBe(`googlenet: ${String(line["error"])}\n`);
+  });
+
+  test("by the name of a file of weights", async () => {
+    const { status, stdout } = await googlenet(["weights", "info", "none", "--json"], { cwd: folder });
+    expect({ status, lines: objects(stdout) }).toMatchObject({ status: 1, lines: [{ model: "none" }] });
+  });
+});
+
+test("what is repeated to no effect, or is a list, may be repeated", async () => {
+  const argv = ["plan", "--weights", "seed:1", "--json", "--json", "--no-tuning", "--no-tuning"];
+  expect((await googlenet(argv, { env: NO_ADAPTER })).status).toBe(0);
+  const several = ["classify", "none.jpg", "--weights", "seed:1", "--weights", "seed:2"];
+  expect((await googlenet(several)).stderr).toBe("googlenet: none.jpg: there is no such file; check the path\n");
+});
+
+test("a file in the place of a folder is said to be one", async () => {
+  const argv = ["--weights", "seed:1", "--backend", "cpu"];
+  const written = await googlenet(["verify", "--write", ARRAY, ...argv]);
+  expect(written.status).toBe(1);
+  expect(written.stderr).toContain(`${ARRAY}: cannot be made: it is a file; name a folder\n`);
+  const against = await googlenet(["verify", "--against", ARRAY, ...argv]);
+  expect(against.status).toBe(1);
+  expect(against.stderr).toContain(`${ARRAY}: cannot be read: it is not a folder; name a folder\n`);
+  const tuned = await googlenet(["tune", "--tuning", ARRAY, "--weights", "seed:1"]);
+  expect(tuned.status).toBe(1);
+  expect(tuned.stderr).toMatch(/^googlenet: .*: it is a file; name a folder\n$/);
+});
+
+test("SIGTERM ends a command with status 143", async () => {
+  const { status, stdout, stderr } = await googlenet(["bench", "--backend", "cpu", "--weights", "seed:1"], {
+    onStart: (child) => setTimeout(() => child.kill("SIGTERM"), 2500),
+  });
+  expect({ status, stdout, stderr }).toEqual({ status: 143, stdout: "", stderr: "" });
 });
 
 test("Ctrl-C ends a command with status 130 before it is done, and nothing more is said", async () => {

@@ -109,8 +109,9 @@ describeGpu("measuring", () => {
     expect(imagesPerSecond).toBeCloseTo(1000 / medianMs, 6);
     expect(coldMs).toBeGreaterThan(minMs);
     expect(maxAbsError).toBeLessThanOrEqual(1e-6);
-    const { encodeMs, encodeUnsafeMs, peakBytes, steps, tuned } = cases[0];
-    for (const time of [encodeMs, encodeUnsafeMs]) expect(time).toBeGreaterThan(0);
+    const { encodeMs, encodeStreamedMs, encodeUnsafeMs, encodeClock, peakBytes, steps, tuned } = cases[0];
+    for (const time of [encodeMs, encodeStreamedMs, encodeUnsafeMs]) expect(time).toBeGreaterThan(0);
+    expect(["thread", "schedstat", "bound"]).toContain(encodeClock);
     expect(peakBytes).toBeLessThanOrEqual(4.9e6);
     expect([typeof steps, tuned]).toEqual(["number", false]);
   });

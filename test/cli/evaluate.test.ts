@@ -130,7 +130,11 @@ describeGpu("evaluate on the GPU", () => {
     const left = objects(again.stdout);
     expect(left.slice(0, -1)).toEqual(objects(stdout).slice(0, -1));
     expect(left.at(-1)).toMatchObject({ images: 4, unreadable: 1, top1Error: 2 / 3, top5Error: 1 / 3 });
-    const text = (await googlenet([...argv, "--quiet"], { env: NO_ADAPTER })).stdout;
+    const finished = await googlenet([...argv, "--quiet"], { env: NO_ADAPTER });
+    const line = "googlenet: 1 picture: could not be read; --skip-unreadable leaves it out\n";
+    expect(finished).toMatchObject({ status: 1, stderr: line });
+    expect(stderr.endsWith(line)).toBe(true);
+    const text = finished.stdout;
     expect(text).toMatch(/^Pictures +4, 1 unreadable, counted as an error$/m);
     expect(text).toMatch(
       new RegExp(`^Waiting +the GPU waited for pictures ${(100 * waitingShare).toFixed(1)} % of`, "m"),

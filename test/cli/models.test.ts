@@ -191,11 +191,17 @@ describe("run", () => {
     [
       "no weights",
       ["net.prototxt", "--input", "data=image.npy", "--output", "pool=p.npy"],
-      /a \.prototxt has no weights; add --weights/,
+      /a \.prototxt has no weights; add --weights FILE\n$/,
+    ],
+    [
+      "weights for the built-in network",
+      ["net.prototxt", "--input", "data=image.npy", "--output", "pool=pool.npy"],
+      /a \.prototxt has no weights; add --weights FILE \(GOOGLENET_WEIGHTS is for googlenet alone\)\n$/,
     ],
     ["heads", [...onnx, "--heads", "all", "--output", "top=p.npy"], /--heads all: only googlenet has auxiliary heads/],
-  ])("says what is wrong with the command line: %s", async (_, argv, message) => {
-    const { status, stdout, stderr } = await run(...argv, "--backend", "cpu");
+  ])("says what is wrong with the command line: %s", async (what, argv, message) => {
+    const env = what.includes("built-in") ? { GOOGLENET_WEIGHTS: "seed:1" } : {};
+    const { status, stdout, stderr } = await googlenet(["run", ...argv, "--backend", "cpu"], { cwd: folder, env });
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr).toMatch(message);
   });

@@ -52,16 +52,16 @@ describeGpu("on a device that was tuned", () => {
     const { decisions, arenaBytes, steps } = planGraph(shaped, adapter.limits);
     const { problem, candidates } = decisions.find((each) => each.layer === layer)!;
     const verdict: Verdict = {
-      problems: {
-        [problem]: {
-          ...{ layer, preferred: candidates[0], ranking: [candidates[1], candidates[0]] },
-          candidates: candidates.map((algorithm, index) => ({
-            ...{ algorithm, microseconds: index === 0 ? 200 : 100, scratchBytes: 0 },
-          })),
-        },
-      },
       plans: {
         [planKey(shaped)]: {
+          problems: {
+            [problem]: {
+              ...{ layer, preferred: candidates[0], ranking: [candidates[1], candidates[0]] },
+              candidates: candidates.map((algorithm, index) => ({
+                ...{ algorithm, microseconds: index === 0 ? 200 : 100, scratchBytes: 0 },
+              })),
+            },
+          },
           variants: [
             { tuned: false, steps: steps.length, peakBytes: arenaBytes, microseconds: 3000 },
             { tuned: true, workspace: 8_000_000, steps: 90, peakBytes: 9_000_000, microseconds: 2000 },

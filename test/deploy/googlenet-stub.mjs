@@ -13,7 +13,7 @@ const valueOf = (name) => argv[argv.indexOf(name) + 1];
 const say = (value) => console.log(argv.includes("--json") ? JSON.stringify(value) : `pictures: ${value.images}`);
 /** @param {string} file */
 const linesOf = (file) => (existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : []);
-process.on("SIGTERM", () => process.exit(130));
+process.on("SIGTERM", () => process.exit(143));
 
 let pictures;
 if (argv.includes("--merge")) {

@@ -136,7 +136,7 @@ describe("a shard", () => {
     });
     await progress("1-of-1.state", 2);
     child!.kill(signal);
-    expect(await ended).toMatchObject({ status: 130 });
+    expect(await ended).toMatchObject({ status: 143 });
     const kept = readFileSync(written("1-of-1.state"), "utf8");
     expect(kept).not.toContain("whole");
     expect((await run(shard("1/1"))).status).toBe(0);

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EngineError } from "../../src/errors.ts";
 import { writeCaffemodel } from "../../src/formats/caffemodel-write.ts";
 import { encodeModel } from "../../src/formats/onnx/encode.ts";
+import { readOnnx } from "../../src/formats/onnx/read.ts";
 import { toOnnx } from "../../src/formats/onnx-write.ts";
 import { writeSafetensors } from "../../src/formats/safetensors.ts";
 import { googLeNet } from "../../src/graph/googlenet.ts";
@@ -185,7 +186,7 @@ describe("openModel", () => {
       for (const options of [{}, { weights: "seed:1" }]) {
         expect(await refusal(openModel(path, options), "model")).toBe(
           `${path}: these are weights, and no network; ` +
-            "give them with --weights (the option weights), beside the network's .prototxt, or googlenet",
+            "give them with the option weights, beside the network's .prototxt, or googlenet",
         );
       }
     }
@@ -242,8 +243,15 @@ describe("openModel", () => {
     expect(await refusal(openModel(folder), "model")).toMatch(/is a folder/);
     expect(await refusal(openModel(await file("empty.onnx", "")), "model")).toMatch(/is empty/);
     expect(await refusal(openModel(await file("text.onnx", "no model")), "model")).toMatch(/text\.onnx: .*; /);
+    expect(await refusal(readOnnx(Buffer.from("hello"), "hello.onnx"), "model")).toBe(
+      "hello.onnx: it is text, and not an ONNX file; export or fetch the file again",
+    );
+    // There is nothing to learn for it.
+    const pool = `input: "x" input_dim: 1 input_dim: 2 input_dim: 4 input_dim: 4
+      layer { name: "p" type: "Pooling" bottom: "x" top: "p" pooling_param { kernel_size: 2 stride: 2 } }`;
+    expect((await openModel(await file("pool.prototxt", pool))).weights.size).toBe(0);
     const net = await file("net.prototxt", prototxt);
-    expect(await refusal(openModel(net), "usage")).toMatch(/a \.prototxt has no weights; add --weights/);
+    expect(await refusal(openModel(net), "usage")).toMatch(/a \.prototxt has no weights; add the option weights$/);
     expect(await refusal(openModel(await file("net.onnx", onnx), { weights: "seed:1" }), "usage")).toMatch(
       /has its own; leave/,
     );

@@ -50,6 +50,9 @@ export function useInstalledPackage(): InstalledPackage {
     mkdirSync(project);
     for (const name of COPIED) cpSync(path.join(REPOSITORY, name), path.join(checkout, name), { recursive: true });
     symlinkSync(path.join(REPOSITORY, "node_modules"), path.join(checkout, "node_modules"));
+    const author = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"];
+    execFileSync("git", ["init", "--quiet"], { cwd: checkout });
+    execFileSync("git", [...author, "commit", "--quiet", "--allow-empty", "--message", "all"], { cwd: checkout });
     await compile(checkout);
     [packed] = JSON.parse(npm(["pack", "--json", "--pack-destination", folder], checkout)) as [Packed];
     writeFileSync(path.join(project, "package.json"), '{ "type": "module", "private": true }');

@@ -5,6 +5,8 @@ import { gzipSync } from "node:zlib";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { describe, expect, test } from "vitest";
+import { computeSamplesDigest } from "../../src/node/samples-digest.ts";
+import { tuningKey } from "../../src/node/tuning-file.ts";
 import { bundleForPage } from "./bundle.ts";
 import { REPOSITORY, useInstalledPackage } from "./installed.ts";
 import { pageProgram, readme } from "./readme.ts";
@@ -53,6 +55,11 @@ describe("the package", () => {
     expect(readFileSync(path.join(REPOSITORY, ".npmrc"), "utf8")).toContain("ignore-scripts=true");
   });
 
+  test("knows the commit that it was built from", () => {
+    const written = readFileSync(path.join(project, "node_modules/googlenet-wgsl/dist/commit.txt"), "utf8");
+    expect(written).toMatch(/^[0-9a-f]{12}\n$/);
+  });
+
   test("brings a command that shows its help", () => {
     const { status, stdout, stderr } = googlenet("--help");
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
@@ -95,6 +102,17 @@ describe("the package", () => {
     const { status, stdout, stderr } = installed.run(process.execPath, ["program.js"]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(Number(stdout)).toBeGreaterThan(0);
+  });
+
+  test("brings the digest of the samples, the one that the sources come to", async () => {
+    const dist = path.join(project, "node_modules/googlenet-wgsl/dist");
+    const digest = readFileSync(path.join(dist, "plan/samples.sha256"), "utf8");
+    expect(digest).toBe(computeSamplesDigest());
+    // What a checkout tunes holds for its compiled code too: benchmarks run that.
+    const keyOf = "import { tuningKey } from './node_modules/googlenet-wgsl/dist/node/tuning-file.js'";
+    const print = `${keyOf}; console.log((await tuningKey({})).kernels)`;
+    const { stdout } = installed.run(process.execPath, ["--input-type=module", "-e", print]);
+    expect(stdout.trim()).toBe((await tuningKey({} as GPUAdapterInfo)).kernels);
   });
 
   test("needs nothing that only the checkout has", () => {

@@ -134,6 +134,16 @@ describe("a plan", () => {
     );
   });
 
+  test("uses what is chosen for it, before what is chosen for all, and no other does", () => {
+    const { algorithms = {} } = lastCandidates();
+    const own: Choices = { plans: { [planKey(shaped)]: { algorithms } } };
+    const direct = Object.fromEntries(Object.keys(algorithms).map((key) => [key, ["conv_direct"]]));
+    expect(planFor({ choices: own })).toEqual(planFor({ choices: { algorithms } }));
+    expect(planFor({ choices: { ...own, algorithms: direct } })).toEqual(planFor({ choices: own }));
+    const all = inferShapesForBatch(googLeNet({ heads: "all" }), 1);
+    expect(planGraph(all, narrow, { choices: own })).toEqual(planGraph(all, narrow));
+  });
+
   test("is another's where the classifiers, the batch size or the precision are others", () => {
     const keyOf = (heads: "main" | "all", batch: number, precision: "f32" | "f16") =>
       planKey(inferShapesForBatch(googLeNet({ heads }), batch), precision);
@@ -177,6 +187,7 @@ test.each([
   ["numbers for names", { algorithms: { key: [1] } }],
   ["no plans", { plans: [] }],
   ["a plan of something else", { plans: { key: { fuse: false } } }],
+  ["a name for a plan's list", { plans: { key: { algorithms: { key: "conv_direct" } } } }],
   ["half a byte", { plans: { key: { workspace: 0.5 } } }],
   ["less than nothing", { plans: { key: { workspace: -1 } } }],
 ])("choices that are none are refused: %s", (_, choices) => {

@@ -10,7 +10,7 @@ import { squareWindow } from "../../src/graph/ops/window.ts";
 import { bestTile, threadPerTile, workgroupGrid, workgroupSizeFor } from "../../src/plan/kernel.ts";
 import { defaultLimits } from "../../src/plan/limits.ts";
 import { type Plan, weightBytes } from "../../src/plan/plan.ts";
-import { largestBatch, splitBatch } from "../../src/plan/batches.ts";
+import { largestBatch, partsOf, splitBatch } from "../../src/plan/batches.ts";
 import { planGraph } from "../../src/plan/planner.ts";
 
 const graph = googLeNet();
@@ -178,7 +178,9 @@ describe("limits", () => {
           };
           const most = largestBatch(single, limits, batch);
           expect(most).toBeGreaterThan(0);
-          for (const part of new Set(splitBatch(batch, most))) {
+          const parts = partsOf(single, limits, batch);
+          expect(parts).toEqual(splitBatch(batch, most));
+          for (const part of new Set(parts)) {
             expect(planGraph(inferShapesForBatch(graph, part), limits).batch).toBe(part);
           }
         },
@@ -213,6 +215,7 @@ describe("limits", () => {
       const single = inferShapesForBatch(mixing, 1);
       expect(largestBatch(single, defaultLimits, 8)).toBe(8);
       expect(largestBatch(single, small(400), 8)).toBe(0);
+      expect(partsOf(single, small(400), 8)).toEqual([8]);
     }
   });
 });

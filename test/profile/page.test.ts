@@ -85,7 +85,7 @@ describe("the page", () => {
     for (const { name } of profile.steps) expect(text).toContain(`<th scope="row">${name}</th>`);
     expect(text).toContain("arithmetic 100 GFLOP/s");
     expect(text).toContain("memory 20 GB/s");
-    expect(text).toContain("<h1>GoogLeNet in 1 ms</h1>");
+    expect(text).toContain("<h1>GoogLeNet in 1.00 ms</h1>");
     expect(text).toContain("A GPU · batch 1 · 2026-01-02");
   });
 

@@ -39,7 +39,7 @@ describeGpu("tuning a small network", () => {
       const shaped = inferShapesForBatch(tiny, batch);
       for (const { problem, algorithm } of plannedProblems(shaped, gpu.limits)) {
         expect(problems).toContain(problemKey(problem));
-        const found = verdict.problems[problemKey(problem)];
+        const found = verdict.plans[plan].problems[problemKey(problem)];
         expect(found.preferred).toBe(algorithm.name);
         expect(found.candidates.map((each) => each.algorithm).sort()).toEqual(
           candidates(problem)
@@ -97,15 +97,17 @@ describeGpu("tuning a small network", () => {
       if (name === "pool_max_rows") expect(spoilt).not.toBe(text);
       return name === "pool_max_rows" ? spoilt : text;
     };
-    const { verdict, networks, notes } = await tune({ graph: tiny, weights }, { ...options(), kernels });
+    const { verdict, networks, notes } = await tune({ graph: tiny, weights }, { ...options(), kernels, seed: 7 });
     const [{ plan, preferredMs, problems, used }] = networks;
     expect(preferredMs).toBeNull();
     expect(verdict.plans[plan].variants.length).toBeGreaterThan(0);
     expect(verdict.plans[plan].variants.every(({ tuned }) => tuned)).toBe(true);
     const key = problemKey(pool.problem);
-    expect(verdict.problems[key].ranking).toContain("pool_max");
-    expect(verdict.problems[key].ranking).not.toContain("pool_max_rows");
-    expect(used[problems.indexOf(key)]).toBe(verdict.problems[key].ranking[0]);
+    expect(verdict.plans[plan].problems[key].ranking).toContain("pool_max");
+    expect(verdict.plans[plan].problems[key].ranking).not.toContain("pool_max_rows");
+    const failures = verdict.plans[plan].problems[key].candidates.flatMap(({ failure }) => failure ?? []);
+    expect(failures).toEqual([expect.stringMatching(/^it is off by \S+ of the largest magnitude \(seed 7\)$/)]);
+    expect(used[problems.indexOf(key)]).toBe(verdict.plans[plan].problems[key].ranking[0]);
     expect(notes).toContainEqual(expect.stringMatching(/^the default plan is left out: pool.*: pool_max_rows failed/));
   });
 
@@ -124,6 +126,7 @@ describeGpu("tuning a small network", () => {
     ["no device", { device: {} }, /^option device: it is an Object; give a GPUDevice$/],
     ["no kernels", { kernels: "conv_direct" }, /^option kernels: it is a string/],
     ["no rounds", { rounds: 0 }, /^option rounds: it is 0/],
+    ["a seed that is none", { seed: 0 }, /^option seed: it is 0/],
     ["no batches", { batches: [] }, /^option batches: they are no list/],
     ["half a batch", { batches: [1, 0.5] }, /^option batch: it is 0\.5/],
     ["a precision that is none", { precision: "f8" }, /^option precision: it is "f8"/],
@@ -142,6 +145,7 @@ describeGpu("tuning a small network", () => {
       pipelines: gpu.pipelines,
       limits: gpu.limits,
       timing: { rounds: 1, turn: 1e5, hopeless: 1e6 },
+      seed: freshSeed(),
       note: (text) => notes.push(text),
     });
     const stem = () =>
@@ -182,6 +186,21 @@ describeGpu("tuning a small network", () => {
       expect(verdict.candidates[1]).toMatchObject({ algorithm: "spoilt", microseconds: null });
       expect(verdict.candidates[1].failure).toMatch(why);
       expect(notes).toEqual([expect.stringMatching(/^stem \+ stem\/relu: spoilt is left out: /)]);
+    });
+
+    test("fails by as much with the seed that its failure names, and by another's in another way", async () => {
+      const planned = stem();
+      const { algorithm } = planned;
+      const failureOf = async (own: number) => {
+        const tuning = { ...tuningGpu(), seed: own };
+        const { candidates } = await tuneProblem(tuning, planned, undefined, [algorithm, spoilt(algorithm, noBias)]);
+        return candidates[1].failure;
+      };
+      const drawn = await failureOf(seed);
+      expect(drawn).toContain(`(seed ${seed})`);
+      expect(await failureOf(seed)).toBe(drawn);
+      const others = [await failureOf(1), await failureOf(2), await failureOf(3)];
+      expect(new Set(others.map((text) => text?.replace(/\(.*/, ""))).size).toBeGreaterThan(1);
     });
   });
 });

@@ -9,6 +9,7 @@ import { type Graph, type GraphInput, subgraphFor, type ValueId } from "../../gr
 import type { Model } from "../../graph/model.ts";
 import type { FloatType } from "../floats.ts";
 import { boundExtent, checkOverrides, type ModelFile, type ModelOptions } from "../model-file.ts";
+import { looksLikeText } from "../prototxt.ts";
 import { MalformedFile } from "../protobuf.ts";
 import { type Constant, constant, Folding } from "./constants.ts";
 import { Layer, Translation } from "./layer.ts";
@@ -75,6 +76,7 @@ export class OnnxFile implements ModelFile {
   /** Data of other files by where they lie, fetched once however often the model is bound. */
   private readonly ranges = new Map<string, Promise<Uint8Array>>();
   private readonly size: number;
+  private readonly isText: boolean;
   private readonly proto: ModelProto;
   private readonly opset: number;
 
@@ -83,6 +85,7 @@ export class OnnxFile implements ModelFile {
     this.name = name;
     this.external = external;
     this.size = bytes.length;
+    this.isText = looksLikeText(bytes);
     const { proto, inputs } = this.guard(() => {
       const model = readModel(bytes);
       return { proto: model, inputs: inputsOf(model) };
@@ -236,6 +239,7 @@ export class OnnxFile implements ModelFile {
       return work();
     } catch (error) {
       if (!(error instanceof MalformedFile)) throw error;
+      if (this.isText) throw this.error("it is text, and not an ONNX file", "export or fetch the file again");
       throw this.error(error.message, "export or fetch the file again");
     }
   }
