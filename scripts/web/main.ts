@@ -4,6 +4,9 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { EngineError } from "../../src/errors.ts";
 import { errorLine, statusOf } from "../../src/cli/report.ts";
+import { googLeNet } from "../../src/graph/googlenet.ts";
+import { inferShapesForBatch } from "../../src/graph/graph.ts";
+import { loadWeights } from "../../src/node/weights-file.ts";
 import { findWeights } from "../../src/node/weights-manifest.ts";
 import { isSeedSource, parseSeed } from "../../src/weights/seed.ts";
 import { bundlePage } from "./bundle.mjs";
@@ -43,8 +46,8 @@ export async function main(
       return 0;
     }
     const choice = await findWeights(weights);
-    // Before anything is built: a wrong seed is a wrong command line.
-    if (choice && isSeedSource(choice.source)) parseSeed(choice.source);
+    // Before anything is built: whoever opens the page should not be the first to hear of it.
+    if (choice) await checkServed(choice.source);
     const files = await bundlePage(root, folder);
     const kilobytes = (of: "bytes" | "gzipBytes") => Math.round(files.reduce((sum, file) => sum + file[of], 0) / 1000);
     console.error(
@@ -64,6 +67,12 @@ export async function main(
     console.error(errorLine(error));
     return statusOf(error);
   }
+}
+
+/** @throws EngineError "weights" for a file that the page could not use, "usage" for a wrong seed */
+async function checkServed(source: string): Promise<void> {
+  if (isSeedSource(source)) parseSeed(source);
+  else await loadWeights(source, inferShapesForBatch(googLeNet(), 1).parameters);
 }
 
 interface Options {

@@ -8,7 +8,7 @@ import { kernelsOnDisk } from "../node/kernels.ts";
 import { planGraph } from "../plan/planner.ts";
 import { measureRoofline } from "../profile/measure-roofline.ts";
 import { makeProfile } from "../profile/profile.ts";
-import type { Roofline } from "../profile/roofline.ts";
+import { highest, type Roofline, together } from "../profile/roofline.ts";
 import { fillWithNoise } from "../verify/noise.ts";
 import { limitsOf } from "../webgpu/device.ts";
 import { Session } from "../webgpu/session.ts";
@@ -64,6 +64,7 @@ export async function measureOwn(model: Model, options: EncodeOptions): Promise<
         return [name, { shape, data }];
       }),
     );
+    const before = await measureRoofline(device);
     // The first run warms caches and clocks up.
     await session.time(inputs);
     const series: Awaited<ReturnType<Session["time"]>>[] = [];
@@ -71,8 +72,9 @@ export async function measureOwn(model: Model, options: EncodeOptions): Promise<
       signal?.throwIfAborted();
       series.push(await session.time(inputs));
     }
-    const ceilings = await measureRoofline(device);
-    const { gpuMs, roofline } = makeProfile(medianSteps(series), ceilings).totals;
+    const after = await measureRoofline(device);
+    const { steps, ceilings } = makeProfile(medianSteps(series), highest([before, after]));
+    const { gpuMs, roofline } = together(steps, ceilings);
     return { gpuMs, leastMs: roofline * gpuMs, ceilings };
   }
 }

@@ -3,7 +3,7 @@
 import { byComputer } from "../evaluate/computed-by.ts";
 import { errorRows } from "../evaluate/paper.ts";
 import type { EvaluatedPicture, Evaluation } from "../evaluate/record.ts";
-import { type ErrorRate, summarise, type Summary } from "../evaluate/statistics.ts";
+import { type ErrorRate, summarise, type Summary, unreadableCount } from "../evaluate/statistics.ts";
 import { classNames } from "../evaluate/report/class-names.ts";
 import { variants } from "../evaluate/report/efforts.ts";
 import { IMAGENET_LABELS } from "../labels/imagenet.ts";
@@ -42,14 +42,16 @@ interface Summarised {
  * Prints the figures of an evaluation, whose pictures were printed before.
  *
  * @param beside others of the same pictures, which stand in the paper's table too
+ * @param names of all of them, the evaluation's first
  */
 export async function printSummary(
   evaluation: Evaluation,
   terminal: Terminal,
   beside: readonly Evaluation[] = [],
+  names: readonly string[] = [],
 ): Promise<Summary> {
   const evaluations = [evaluation, ...beside];
-  const telling = variants(evaluations);
+  const telling = variants(evaluations, names);
   const all = evaluations.map((each, index) => ({
     evaluation: each,
     summary: summarise(each),
@@ -120,15 +122,14 @@ async function printFigures(
 
 async function printTables(own: Summarised, all: readonly Summarised[], terminal: Terminal): Promise<void> {
   const { evaluation, summary } = own;
-  const { run, shard, adapter, seconds, skipUnreadable } = evaluation;
+  const { run, shard, adapter, seconds } = evaluation;
   const { images, unreadable, top1, imagesPerSecond, waitingShare } = summary;
-  const treated = skipUnreadable ? "left out" : "counted as errors";
   const part = shard.of === 1 ? "" : ` (shard ${shard.index}/${shard.of} of ${plural(run.total, "picture")})`;
   await terminal.print(
     formatTable([
       [
         "Pictures",
-        `${images.toLocaleString("en")}${part}${unreadable === 0 ? "" : `, ${unreadable} unreadable, ${treated}`}`,
+        `${images.toLocaleString("en")}${part}${unreadable === 0 ? "" : `, ${unreadable} unreadable, ${unreadableCount(evaluation, unreadable)}`}`,
       ],
       ["Weights", run.models.map(({ name }) => name).join(" + ")],
       ["Looked at", `${run.crops === 1 ? run.protocol : plural(run.crops, "crop")}, ${run.precision}`],
@@ -188,7 +189,10 @@ async function printErrors(
     { head: ["top-1", "top-5", "model"], align: ["right", "right"] },
   );
   await section(bold("As in the paper's Table 3"), terminal, paperTable(all), {
-    head: ["models", "crops", "cost", "top-5 error", "against base", "paper", "against base"],
+    head: [
+      ...["models", "crops", "cost", "top-5 error", "against base", "paper", "against base"],
+      ...(all.some(({ variant }) => variant !== "") ? ["evaluation"] : []),
+    ],
     align: ["right", "right", "right", "right", "right", "right", "right"],
   });
   const worst = summary.classes
@@ -263,7 +267,7 @@ function paperTable(all: readonly Summarised[]): Parameters<typeof section>[2] {
     top5Error !== null && isBase ? "base" : signedPercent(againstBase),
     paper === null ? "–" : percent(paper, 2),
     isBase ? "base" : signedPercent(paperAgainstBase),
-    ...(evaluated?.variant ? [evaluated.variant] : []),
+    ...(evaluated?.variant ? [plainText(evaluated.variant)] : []),
   ]);
 }
 

@@ -66,11 +66,12 @@ export async function evaluate(
   const evaluation = parts
     ? await merge(parts, beside, options)
     : await evaluateFolder(folder!, beside, options, context);
+  const names = [options.state ?? (parts ? "the merged shards" : "this one"), ...(options.beside ?? [])];
   // Before what nobody may be reading any more; where it fails, the figures of hours are still worth printing.
-  const drawn = html === undefined ? undefined : await draw(html, [evaluation, ...beside], folder, context);
+  const drawn = html === undefined ? undefined : await draw(html, [evaluation, ...beside], names, folder, context);
   // Of a folder they were printed as they were done.
   if (parts) for (const picture of evaluation.pictures) await printPicture(picture, context.terminal);
-  const { unreadable } = await printSummary(evaluation, context.terminal, beside);
+  const { unreadable } = await printSummary(evaluation, context.terminal, beside, names);
   if (drawn) throw drawn.error;
   if (unreadable === 0 || evaluation.skipUnreadable) return exitStatus.done;
   throw new EngineError(
@@ -85,11 +86,12 @@ export async function evaluate(
 async function draw(
   html: string,
   evaluations: readonly [Evaluation, ...Evaluation[]],
+  names: readonly string[],
   folder: string | undefined,
   { terminal }: Context,
 ): Promise<{ readonly error: unknown } | undefined> {
   try {
-    await writeFileAtomically(html, await page(evaluations, folder));
+    await writeFileAtomically(html, await page(evaluations, names, folder));
     terminal.note(`wrote ${html}`);
     return undefined;
   } catch (error) {
@@ -97,9 +99,14 @@ async function draw(
   }
 }
 
-function page(evaluations: readonly [Evaluation, ...Evaluation[]], folder: string | undefined): Promise<string> {
+function page(
+  evaluations: readonly [Evaluation, ...Evaluation[]],
+  names: readonly string[],
+  folder: string | undefined,
+): Promise<string> {
   return evaluationPage({
     evaluations,
+    names,
     subject: folder ?? "all shards",
     date: new Date().toISOString(),
     thumbnail: async (image) => (folder === undefined ? null : await thumbnailOf(join(folder, image))),

@@ -36,16 +36,22 @@ export class Choice {
     };
   }
 
-  /** `conv_winograd4: tuned, 12 µs for conv_direct's 20 µs`; nothing for steps behind a layer's first. */
-  whyOfStep(index: number): string {
+  /**
+   * `conv_winograd4: tuned, 12 µs for conv_direct's 20 µs`, without the algorithm's name where the kernel bears it;
+   * nothing for steps behind a layer's first.
+   */
+  whyOfStep(index: number, kernel: string): string {
     if (this.decisionOf(index).firstStep !== index) return "";
     const { algorithm, reason, candidates, microseconds, preferred, preferredMicroseconds } = this.ofStep(index);
     const time = (value: number) => formatTime(value / 1000);
-    if (reason === "only") return `${algorithm}: the only one`;
-    if (reason === "preferred" || microseconds === null) return `${algorithm}: the default of ${candidates.length}`;
-    if (algorithm === preferred) return `${algorithm}: tuned, ${time(microseconds)}, as by default`;
-    const before = preferredMicroseconds === null ? "" : ` for ${preferred}'s ${time(preferredMicroseconds)}`;
-    return `${algorithm}: tuned, ${time(microseconds)}${before}`;
+    const why = () => {
+      if (reason === "only") return "the only one";
+      if (reason === "preferred" || microseconds === null) return `default of ${candidates.length}`;
+      if (algorithm === preferred) return `tuned, ${time(microseconds)}, as by default`;
+      const before = preferredMicroseconds === null ? "" : ` for ${preferred}'s ${time(preferredMicroseconds)}`;
+      return `tuned, ${time(microseconds)}${before}`;
+    };
+    return algorithm === kernel ? why() : `${algorithm}: ${why()}`;
   }
 
   /** What the plan gains from memory that a leaner one does without. */

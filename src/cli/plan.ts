@@ -13,9 +13,10 @@ import { planKey } from "../plan/choices.ts";
 import { conversionBytes } from "../plan/convert.ts";
 import { type Plan, type Step, weightBytes } from "../plan/plan.ts";
 import { planGraph } from "../plan/planner.ts";
+import { shortName } from "../profile/names.ts";
 import { adapterName, limitsOfAdapter } from "../webgpu/device.ts";
 import type { Context } from "./context.ts";
-import { formatBytes, formatTable, longName } from "./format.ts";
+import { formatBytes, formatTable, longName, significant } from "./format.ts";
 import { openNamedModel } from "./models.ts";
 import { BUILT_IN, type NetworkOptions } from "./options.ts";
 import { Choice } from "./plan-choice.ts";
@@ -173,19 +174,17 @@ async function printJson(
 async function printTable(planned: Plan, choice: Choice, { terminal }: Context): Promise<void> {
   const rows = planned.steps.map((step, index) => [
     index + 1,
-    step.name,
+    shortName(step.name),
     step.kernel,
-    step.workgroups.join("×"),
+    workgroupsOf(step),
     slotsOf(step).join(" "),
     formatBytes(step.bytes),
-    step.macs === 0 ? "" : `${(step.macs / 1e6).toFixed(1)} M`,
-    Object.entries({ ...step.tiles, ...step.constants })
-      .map(([name, value]) => `${name}=${value}`)
-      .join(" "),
-    choice.whyOfStep(index),
+    step.macs === 0 ? "" : `${significant(step.macs / 1e6, 3)} M`,
+    // The longest last, and not in columns: most lines fit a terminal of 160.
+    [choice.whyOfStep(index, step.kernel), constantsOf(step)].filter(Boolean).join(", "),
   ]);
-  const head = ["", "step", "kernel", "workgroups", "slots", "bytes", "MACs", "constants", "algorithm, and why"];
-  const align = ["right", "left", "left", "right", "left", "right", "right", "left", "left"] as const;
+  const head = ["", "step", "kernel", "workgroups", "slots", "bytes", "MACs", "algorithm and why, constants"];
+  const align = ["right", "left", "left", "right", "left", "right", "right", "left"] as const;
   await terminal.print(formatTable(rows, { head, align }));
   await terminal.print("");
   await terminal.print(
@@ -202,6 +201,27 @@ async function printTable(planned: Plan, choice: Choice, { terminal }: Context):
   }
   const bought = choice.whatMemoryBuys();
   if (bought !== undefined) await terminal.print(bought);
+}
+
+/** `448 of 8`: how many workgroups, along as many axes as they need, and of how many threads. */
+function workgroupsOf({ workgroups, constants }: Step): string {
+  const along = workgroups.slice(0, workgroups.findLastIndex((each) => each > 1) + 1);
+  const count = along.length === 0 ? "1" : along.join("×");
+  return Object.hasOwn(constants, "workgroupSize") ? `${count} of ${constants["workgroupSize"]}` : count;
+}
+
+/** `TAPS=3×2 relu=1`: what a kernel is specialised by, those along X and Y together. */
+function constantsOf({ tiles, constants }: Step): string {
+  const values = { ...tiles, ...constants };
+  const along = (axis: "X" | "Y", name: string) => `${name.slice(0, -1)}${axis}`;
+  return Object.entries(values)
+    .filter(([name]) => name !== "workgroupSize" && !(name.endsWith("_Y") && Object.hasOwn(values, along("X", name))))
+    .map(([name, value]) =>
+      name.endsWith("_X") && Object.hasOwn(values, along("Y", name))
+        ? `${name.slice(0, -2)}=${value}×${values[along("Y", name)]}`
+        : `${name}=${value}`,
+    )
+    .join(" ");
 }
 
 /** The ranges of activation memory that a step binds, in the order of the kernel's bindings. */

@@ -10,8 +10,9 @@ import { kernelsOnDisk } from "../node/kernels.ts";
 import type { Step } from "../plan/plan.ts";
 import { measureRoofline } from "../profile/measure-roofline.ts";
 import { profilePage } from "../profile/page.ts";
-import { makeProfile, type Profile } from "../profile/profile.ts";
-import type { Roofline } from "../profile/roofline.ts";
+import { shortName } from "../profile/names.ts";
+import { describeRaised, makeProfile, type Profile } from "../profile/profile.ts";
+import { highest, type MeasuredRoofline } from "../profile/roofline.ts";
 import { limitsOf } from "../webgpu/device.ts";
 import { Session } from "../webgpu/session.ts";
 import { abortable, type Context } from "./context.ts";
@@ -21,6 +22,9 @@ import type { NetworkOptions } from "./options.ts";
 import { exitStatus } from "./report.ts";
 import { choicesOption, findTuned, sayTuned } from "./tuning.ts";
 import { anyWeights } from "./weights-choice.ts";
+
+/** Measurements of the roofline before and between the runs; one more follows. */
+const bursts = 6;
 
 export interface ProfileOptions extends NetworkOptions {
   readonly runs: number;
@@ -44,11 +48,9 @@ export async function profile(options: ProfileOptions, context: Context): Promis
   });
   let tuned = false;
   let series: { step: Step; nanoseconds: number }[][];
-  let ceilings: Roofline;
+  const ceilings: MeasuredRoofline[] = [];
   try {
     series = await abortable(timeSteps(), signal);
-    // Right after, so that the device is as warm and as busy as it was.
-    ceilings = await abortable(timeCeilings(), signal);
   } finally {
     gpu.device.destroy();
   }
@@ -66,27 +68,25 @@ export async function profile(options: ProfileOptions, context: Context): Promis
       onProgress: (done, total) => compiling.update(Math.floor((100 * done) / total)),
     });
     compiling.stop();
-    // The first run warms caches and clocks up.
-    await session.time({ data });
     const bar = terminal.progress("Runs", runs);
     const timed = [];
-    for (let run = 1; run <= runs; run++) {
+    for (let run = 0; run < runs; run++) {
       signal.throwIfAborted();
+      // Spread over the whole time, so that what disturbs a moment does not lower the ceilings.
+      if (run % Math.ceil(runs / bursts) === 0) {
+        ceilings.push(await measureRoofline(gpu.device));
+        // The first run warms caches and clocks up.
+        await session.time({ data });
+      }
       timed.push(await session.time({ data }));
-      bar.update(run);
+      bar.update(run + 1);
     }
+    ceilings.push(await measureRoofline(gpu.device));
     bar.stop();
     return timed;
   }
 
-  async function timeCeilings(): Promise<Roofline> {
-    const bar = terminal.progress("Measuring the roofline", 4);
-    const measured = await measureRoofline(gpu.device, (done) => bar.update(done));
-    bar.stop();
-    return measured;
-  }
-
-  const measured = makeProfile(medianSteps(series), ceilings);
+  const measured = makeProfile(medianSteps(series), highest(ceilings));
   if (options.html !== undefined) {
     await writeFileAtomically(options.html, page(measured, gpu, { precision, batch, runs, weights: weightsName }));
     terminal.note(`wrote ${options.html}`);
@@ -102,7 +102,8 @@ export async function profile(options: ProfileOptions, context: Context): Promis
       adapter: gpu.name,
       precision,
       weights: weightsName,
-      ceilings,
+      ceilings: measured.ceilings,
+      raised: measured.raised,
     });
   } else {
     await terminal.print(table(measured));
@@ -110,16 +111,27 @@ export async function profile(options: ProfileOptions, context: Context): Promis
     await terminal.print(
       `medians of ${runs} runs of batch ${batch} in ${longName[precision]} on ${gpu.name}; weights ${weightsName}`,
     );
-    await terminal.print(
-      `roofline, measured: ${significant(ceilings.gflops, 3)} GFLOP/s, ${significant(ceilings.gbps, 3)} GB/s` +
-        (measured.steps.some(({ kernel }) => kernel.startsWith("winograd")) ? winogradNote : ""),
-    );
+    for (const line of rooflineNotes(measured)) await terminal.print(line);
   }
   return exitStatus.done;
 }
 
-const winogradNote =
-  "\na Winograd layer's product counts the direct convolution's operations, and may go beyond the roofline";
+/** The ceilings, what of them was not measured by itself, and what goes beyond them and why. */
+function rooflineNotes(measured: Profile): string[] {
+  const { ceilings, steps } = measured;
+  const beyond = new Set(steps.map((step) => step.beyond));
+  return [
+    `roofline, measured: ${significant(ceilings.gflops, 3)} GFLOP/s, ${significant(ceilings.gbps, 3)} GB/s`,
+    ...describeRaised(measured, shortName),
+    ...(beyond.has("Winograd")
+      ? ["beyond it, Winograd: its product counts the direct convolution's operations, 2.25 or 4 times those it makes"]
+      : []),
+    ...(beyond.has("cache")
+      ? ["beyond it, cache: the step's data still lay in a cache, which is faster than memory"]
+      : []),
+    ...(beyond.size > 1 ? ["in the total, a step beyond the roofline counts as one at it"] : []),
+  ];
+}
 
 /** What of a step, or of all, people and programs are shown. */
 type Figures = Pick<Profile["steps"][number], "gpuMs" | "gflops" | "gbps" | "share" | "roofline">;
@@ -130,10 +142,10 @@ function row(step: string, kernel: string | null, { gpuMs, gflops, gbps, share, 
 }
 
 function table({ steps, totals }: Profile): string {
-  const head = ["step", "kernel", "GPU time", "GFLOP/s", "GB/s", "share", "roofline"];
-  const align = ["left", "left", "right", "right", "right", "right", "right"] as const;
+  const head = ["step", "kernel", "GPU time", "GFLOP/s", "GB/s", "share", "roofline", "beyond"];
+  const align = ["left", "left", "right", "right", "right", "right", "right", "left"] as const;
   const percent = (part: number) => `${(100 * part).toFixed(1)} %`;
-  const cells = (name: string, kernel: string, { gpuMs, gflops, gbps, share, roofline }: Figures) => [
+  const cells = (name: string, kernel: string, { gpuMs, gflops, gbps, share, roofline }: Figures, beyond = "") => [
     name,
     kernel,
     formatTime(gpuMs),
@@ -141,9 +153,13 @@ function table({ steps, totals }: Profile): string {
     significant(gbps, 3),
     percent(share),
     percent(roofline),
+    beyond,
   ];
   return formatTable(
-    [...steps.map((step) => cells(step.name, step.kernel, step)), cells("total", "", { ...totals, share: 1 })],
+    [
+      ...steps.map((step) => cells(shortName(step.name), step.kernel, step, step.beyond ?? "")),
+      cells("total", "", { ...totals, share: 1 }),
+    ],
     { head, align },
   );
 }

@@ -18,12 +18,14 @@ import { gallery, mistakes, type Thumbnail } from "./report/gallery.ts";
 import { ensembles, modelTable } from "./report/models.ts";
 import { paperTable } from "./report/paper-table.ts";
 import { reportStyle } from "./report/style.ts";
-import { isClassified, summarise } from "./statistics.ts";
+import { isClassified, summarise, unreadableCount } from "./statistics.ts";
 
 /** What the page is made of. */
 export interface ReportOptions {
   /** Of the same pictures. The first is what classes, confusions and mistakes are shown of. */
   readonly evaluations: readonly [Evaluation, ...Evaluation[]];
+  /** What the evaluations are called where nothing else tells them apart, such as their files. */
+  readonly names?: readonly string[];
   /** What was evaluated: the folder. */
   readonly subject: string;
   /** Of the report, in ISO 8601. */
@@ -53,7 +55,7 @@ export async function evaluationPage(options: ReportOptions): Promise<string> {
     requireFinished(evaluations.length === 1 ? "the evaluation" : `evaluation ${index + 1}`, each);
   });
   requireSamePictures(evaluations);
-  const evaluated = evaluatedOf(evaluations);
+  const evaluated = evaluatedOf(options);
   const [{ evaluation, summary }] = evaluated;
   const { run, adapter } = evaluation;
   const headline = `${percent(summary.top5.rate, 2)} top-5 error`;
@@ -146,7 +148,7 @@ export async function evaluationPage(options: ReportOptions): Promise<string> {
     return html`<h2>Unreadable</h2>
       <p class="soft">
         ${counted(unreadable.length, "picture")},
-        ${evaluation.skipUnreadable ? "left out of all figures." : "counted as errors."}
+        ${evaluation.skipUnreadable ? "left out of all figures." : `${unreadableCount(evaluation, unreadable.length)}.`}
       </p>
       <ul class="unreadable">
         ${unreadable
@@ -160,8 +162,8 @@ export async function evaluationPage(options: ReportOptions): Promise<string> {
 }
 
 /** All with their figures, told apart by name and colour where they run differently. */
-function evaluatedOf(evaluations: readonly Evaluation[]): Evaluated[] {
-  const names = variants(evaluations);
+function evaluatedOf({ evaluations, names: given }: Pick<ReportOptions, "evaluations" | "names">): Evaluated[] {
+  const names = variants(evaluations, given);
   const distinct = [...new Set(names)];
   return evaluations.map((evaluation, index) => ({
     evaluation,
@@ -200,7 +202,7 @@ function summaryTiles({ evaluation, summary }: Evaluated): Markup {
 }
 
 function runFacts({ evaluation, summary }: Evaluated, several: boolean): Markup {
-  const { run, shard, adapter, computedBy, skipUnreadable } = evaluation;
+  const { run, shard, adapter, computedBy } = evaluation;
   const computers = byComputer(computedBy);
   const shown: NamedValue[] = [
     ...run.models.map(({ name, sha256 }, index): NamedValue => [
@@ -219,7 +221,7 @@ function runFacts({ evaluation, summary }: Evaluated, several: boolean): Markup 
     ["Part", shard.of === 1 ? "whole" : `shard ${shard.index} of ${shard.of}`],
     [
       "Pictures",
-      `${count(summary.images)} of ${count(summary.classes.length)} classes, ${count(summary.unreadable)} of them unreadable and ${skipUnreadable ? "left out" : "counted as errors"}; list's SHA-256 ${run.pictures}`,
+      `${count(summary.images)} of ${count(summary.classes.length)} classes, ${count(summary.unreadable)} of them unreadable and ${unreadableCount(evaluation, summary.unreadable)}; list's SHA-256 ${run.pictures}`,
     ],
     [
       "Time",

@@ -184,3 +184,9 @@ function count(picture: EvaluatedPicture, counts: Map<number, ClassCounts>): voi
     sums.taken.set(first, (sums.taken.get(first) ?? 0) + 1);
   }
 }
+
+/** What becomes of so many unreadable pictures in the figures, in words. */
+export function unreadableCount({ skipUnreadable }: Pick<Evaluation, "skipUnreadable">, unreadable: number): string {
+  if (skipUnreadable) return "left out";
+  return unreadable === 1 ? "counted as an error" : "counted as errors";
+}

@@ -1,5 +1,6 @@
 /** Steps as people think of them: layers, in the network's blocks. */
 
+import { joinNames, layerNames, layerOf } from "./names.ts";
 import type { Profile, ProfiledStep } from "./profile.ts";
 import { type Rates, together, type Work } from "./roofline.ts";
 
@@ -31,11 +32,11 @@ export interface Block {
 
 /** The steps of each layer together, in the order of the first of them. */
 export function layersOf({ steps, totals, ceilings }: Profile): Layer[] {
-  const groups = groupBy(steps, ({ name }) => name.replace(/ \(\d+ of \d+\)$/, ""));
+  const groups = groupBy(steps, ({ name }) => layerOf(name));
   let block = "Stem";
   let elapsed = 0;
   return [...groups].map(([fullName, parts]) => {
-    const layers = fullName.split(" + ").filter((layer, index) => index === 0 || !/(^|\/)relu/.test(layer));
+    const layers = layerNames(fullName);
     const prefix = /^inception_[^/]+\//.exec(layers[0])?.[0] ?? "";
     block = blockOf(layers[0], block);
     const sums = together(parts, ceilings);
@@ -43,7 +44,7 @@ export function layersOf({ steps, totals, ceilings }: Profile): Layer[] {
     const share = (gpuMs: number) => (totals.gpuMs > 0 ? gpuMs / totals.gpuMs : 0);
     return {
       ...sums,
-      label: layers.map((layer) => (layer.startsWith(prefix) ? layer.slice(prefix.length) : layer)).join(" + "),
+      label: joinNames(layers).slice(prefix.length),
       name: layers.join(" + "),
       block,
       kernels: kernelTimes(parts),

@@ -14,7 +14,7 @@ import {
   probeWorkgroupSize,
   unrolledSteps,
 } from "./probes.ts";
-import type { Roofline } from "./roofline.ts";
+import type { MeasuredRoofline } from "./roofline.ts";
 
 /**
  * Repeats of each probe, of which the fastest counts, as in McCalpin's STREAM: a ceiling is what the device can reach,
@@ -43,7 +43,7 @@ const mostCopyBytes = 2 ** 27;
 const mostPairs = 1024;
 
 /**
- * The better of each ceiling's probes. The device must have the feature "timestamp-query". Takes some hundred
+ * The better of each ceiling's probes, in one burst: take the highest of several, apart in time. The device must have the feature "timestamp-query". Takes some hundred
  * milliseconds and 256 MiB of GPU memory.
  *
  * Rejects with EngineError "adapter" where it has no timestamps, "out-of-memory", or "gpu" where a probe's results are
@@ -54,7 +54,7 @@ const mostPairs = 1024;
 export async function measureRoofline(
   device: GPUDevice,
   onProgress?: (done: number, total: number) => void,
-): Promise<Roofline> {
+): Promise<MeasuredRoofline> {
   if (!device.features.has("timestamp-query")) {
     throw new EngineError("adapter", "GPU device", "it has no timestamp queries", "profile on another adapter");
   }
@@ -62,15 +62,21 @@ export async function measureRoofline(
   const copies = (Object.keys(copiedTypes) as CopiedType[]).map((type) => () => measureCopy(device, type));
   const total = arithmetic.length + copies.length;
   let done = 0;
-  const best = async (probes: readonly (() => Promise<number>)[]) => {
-    let highest = 0;
+  const each = async <T>(probes: readonly (() => Promise<T>)[]) => {
+    const found: T[] = [];
     for (const probe of probes) {
-      highest = Math.max(highest, await probe());
+      found.push(await probe());
       onProgress?.(++done, total);
     }
-    return highest;
+    return found;
   };
-  return { gflops: await best(arithmetic), gbps: await best(copies) };
+  const gflops = Math.max(...(await each(arithmetic)));
+  const copied = await each(copies);
+  return {
+    gflops,
+    gbps: Math.max(...copied.map(({ gbps }) => gbps)),
+    copiedBytes: Math.max(...copied.map(({ copiedBytes }) => copiedBytes)),
+  };
 }
 
 /** 10⁹ operations a second of multiply-adds written in this way. */
@@ -100,8 +106,11 @@ async function measureArithmetic(device: GPUDevice, multiplyAdd: (sum: string) =
   return (2 * accumulators * steps * threads) / milliseconds / 1e6;
 }
 
-/** 10⁹ bytes a second, read and written, of a copy by elements of this type. */
-async function measureCopy(device: GPUDevice, type: CopiedType): Promise<number> {
+/** 10⁹ bytes a second, read and written, of a copy by elements of this type, and how many bytes that are. */
+async function measureCopy(
+  device: GPUDevice,
+  type: CopiedType,
+): Promise<Pick<MeasuredRoofline, "gbps" | "copiedBytes">> {
   const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension } = device.limits;
   const workgroupBytes = copiedTypes[type] * copiedPerThread * probeWorkgroupSize;
   const most = Math.min(
@@ -144,7 +153,7 @@ async function measureCopy(device: GPUDevice, type: CopiedType): Promise<number>
     const elements = new Uint32Array(await probe.read(there, offset, sample));
     if (elements.some((element) => element !== copies)) throw wrong("the copy");
   }
-  return (2 * bytes * 2 * pairs) / milliseconds / 1e6;
+  return { gbps: (2 * bytes * 2 * pairs) / milliseconds / 1e6, copiedBytes: 2 * bytes };
 }
 
 /**

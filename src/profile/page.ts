@@ -7,7 +7,8 @@ import { html, type Markup } from "../page/markup.ts";
 import { bars, strip } from "./bars.ts";
 import { type KernelClass, kernelClasses } from "./kernel-colors.ts";
 import { blocksOf, type KernelTime, kernelTimes, layersOf } from "./layers.ts";
-import type { Profile } from "./profile.ts";
+import { shortName } from "./names.ts";
+import { describeRaised, type Profile } from "./profile.ts";
 import { bandwidthPlot, rooflinePlot } from "./roofline-plot.ts";
 import { profileStyle } from "./style.ts";
 
@@ -30,6 +31,9 @@ export function profilePage(options: PageOptions): string {
   const kernelClass = kernelClasses(kernels);
   const layers = layersOf(profile);
   const blocks = blocksOf(layers);
+  const raisedNote = describeRaised(profile, shortName)
+    .map((note) => ` ${note[0].toUpperCase()}${note.slice(1)}.`)
+    .join("");
   return documentOf({
     title: `${subject} in ${duration(profile.totals.gpuMs)} on ${device}`,
     style: profileStyle,
@@ -47,8 +51,8 @@ export function profilePage(options: PageOptions): string {
       <h2>Against the device's ceilings</h2>
       <p class="soft">
         A dot a layer, as large as its time; the diamond is the whole run. The lines are what this device reached in
-        micro-benchmarks of its own, right after the run. Point at a dot, or walk through them with the Tab key, to read
-        it.
+        micro-benchmarks of its own, before, between and after the runs.${raisedNote} Point at a dot, or walk through
+        them with the Tab key, to read it.
       </p>
       <div class="wide">
         ${rooflinePlot(layers, profile.totals, profile.ceilings, kernelClass, { width: 1000, height: 540, labels: 14 })}
@@ -61,7 +65,8 @@ export function profilePage(options: PageOptions): string {
       <p>
         The roofline of a step is the least time that it could take: its multiply-adds at the device's best rate, or the
         bytes that it has to move at the best bandwidth, whichever is longer. The share of the roofline is that time
-        over the one measured.
+        over the one measured. In the share of the whole run, a step beyond the roofline counts as one at it, so that
+        the whole is never beyond.
       </p>
       <p>
         Winograd's convolutions are three kinds of steps: a transform, a product, a transform back. The product counts

@@ -28,7 +28,11 @@ export function rooflinePlot(
   const frame = { left: 52, top: 14, right: width - 14, bottom: height - 44 };
   const multiplying = layers.filter(({ gflops, bytes }) => gflops > 0 && bytes > 0);
   const ridge = ceilings.gflops / ceilings.gbps;
-  const x = logScale([...multiplying.map(intensity), ridge / 2, ridge * 4], frame.left, frame.right);
+  const x = logScale(
+    [...[...multiplying, ...(totals.gflops > 0 ? [totals] : [])].map(intensity), ridge / 2, ridge * 4],
+    frame.left,
+    frame.right,
+  );
   const y = logScale(
     [...multiplying.map(({ gflops }) => gflops), ceilings.gflops * 1.5, ceilings.gflops / 8],
     frame.bottom,

@@ -6,10 +6,26 @@
 
 /** A device's two ceilings. */
 export interface Roofline {
-  /** Arithmetic, 10⁹ float32 operations a second; a multiply-add is two. */
+  /** Arithmetic, 10⁹ operations a second, measured in float32; a multiply-add is two. */
   readonly gflops: number;
   /** Memory traffic, 10⁹ bytes a second, read and written together. */
   readonly gbps: number;
+}
+
+/** Ceilings, and how much a copy moved that found the second of them. */
+export interface MeasuredRoofline extends Roofline {
+  /** Bytes, read and written. What moves less may lie in a cache that the copy was too large for. */
+  readonly copiedBytes: number;
+}
+
+/** Of several measurements: a ceiling is what the device can reach, and whatever disturbs one makes it lower. */
+export function highest(measured: readonly MeasuredRoofline[]): MeasuredRoofline {
+  const most = (value: (each: MeasuredRoofline) => number) => Math.max(...measured.map(value));
+  return {
+    gflops: most(({ gflops }) => gflops),
+    gbps: most(({ gbps }) => gbps),
+    copiedBytes: most(({ copiedBytes }) => copiedBytes),
+  };
 }
 
 /** What a step has to do, and how long it took. */

@@ -15,8 +15,16 @@ import { mapsOf } from "./map-layout.ts";
 import { hideNotice, showNotice } from "./notices.ts";
 import { decodePicture, listenForFiles } from "./picture-input.ts";
 import { showPreview } from "./preview.ts";
-import { type Blob, faultOf, type Message, type News, type Ready, type WithoutWeights } from "./protocol.ts";
-import { showResults, showWaiting } from "./results.ts";
+import {
+  type Blob,
+  faultOf,
+  type Message,
+  type News,
+  type Ready,
+  type Stage,
+  type WithoutWeights,
+} from "./protocol.ts";
+import { showAwaited, showResults, showWaiting } from "./results.ts";
 import { endProgress, showProgress, showReady } from "./status-line.ts";
 import { messageOf } from "./values.ts";
 import type { NoWeights } from "./weights-offer.ts";
@@ -36,6 +44,9 @@ export class App {
   private able = true;
   /** The picture that is labelled as soon as that can be. */
   private waiting: ImageBitmap | undefined;
+  private waitingName = "";
+  /** What goes on before that. */
+  private stage: Stage = "gpu";
   private labelling = false;
   /** Whether the worker has a picture. */
   private pictured = false;
@@ -91,6 +102,7 @@ export class App {
   private hear(news: News): void {
     if (news.kind === "progress") {
       showProgress(news);
+      this.enter(news.stage);
       return;
     }
     showNotice({
@@ -110,6 +122,7 @@ export class App {
       const state = await ask(this.client);
       if (state.state === "without weights") {
         this.ready = undefined;
+        this.enter("gpu");
         endProgress("Waiting for weights.", `GPU: ${state.adapter}.`);
         this.askForWeights(state.offer);
         return;
@@ -129,6 +142,7 @@ export class App {
       this.giveUp("There is no GPU to compute on", sentencesOf(error));
       return;
     }
+    this.enter("gpu");
     if (this.ready) showReady(this.ready);
     else endProgress("No picture can be labelled yet.");
     // A loss has a notice of its own.
@@ -204,8 +218,20 @@ export class App {
     showPreview(picture, name);
     this.waiting?.close();
     this.waiting = picture;
+    this.waitingName = name;
     if (this.ready) void this.label();
-    else if (this.able) byId("results-hint").textContent = `${name} is labelled as soon as the weights are here.`;
+    else this.sayWhatIsAwaited();
+  }
+
+  private enter(stage: Stage): void {
+    if (stage === this.stage) return;
+    this.stage = stage;
+    this.sayWhatIsAwaited();
+  }
+
+  /** Says when the picture that waits is labelled, where nothing else has been said of it. */
+  private sayWhatIsAwaited(): void {
+    if (this.waiting && !this.ready && this.able) showAwaited(this.waitingName, this.stage);
   }
 
   /** Labels the picture that waits, or the last one again, and then any that came meanwhile. */

@@ -51,6 +51,8 @@ export class GraphDrawing {
       draw("g", { class: "edges", "aria-hidden": "true" }, ...this.drawEdges()),
       draw("g", {}, ...[...layout.boxes.values()].map((box) => this.drawBox(box))),
     );
+    // The style makes it smaller where there is less room, and never larger.
+    this.element.style.maxWidth = `${width}px`;
     this.element.addEventListener("keydown", (event) => this.onKey(event));
     this.enter([...layout.boxes.keys()][0]);
   }

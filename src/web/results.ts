@@ -3,7 +3,7 @@
 import { labelOf, topK } from "../labels/labels.ts";
 import { byId, make } from "./dom.ts";
 import { duration, percent } from "./figures.ts";
-import type { Classified } from "./protocol.ts";
+import type { Classified, Stage } from "./protocol.ts";
 
 const SHOWN = 5;
 
@@ -37,6 +37,12 @@ export function showResults({ probabilities, milliseconds, clock }: Classified, 
   byId("timing-text").replaceChildren(make("strong", {}, duration(milliseconds)), ` ${CLOCKS[clock]}`);
   const [{ class: best, probability }] = ranked;
   byId("announcement").textContent = `${firstNameOf(labelOf(best).name)}, ${percent(probability)}`;
+}
+
+/** Says for what a picture waits. */
+export function showAwaited(name: string, stage: Stage): void {
+  const awaited = stage === "upload" || stage === "compile" ? "the kernels are compiled" : "the weights are here";
+  byId("results-hint").textContent = `${name} is labelled as soon as ${awaited}.`;
 }
 
 /** Shows that the bars are those of another picture, until new ones come. */

@@ -36,7 +36,15 @@ describe("plan", () => {
     const argv = ["plan", ...SEEDED, "--heads", "all", "--batch", "2"];
     const { status, stdout } = await googlenet(argv, { env: NO_ADAPTER });
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^ +step +kernel +workgroups +slots +bytes +MACs +constants +algorithm, and why\n/);
+    expect(stdout).toMatch(/^ +step +kernel +workgroups +slots +bytes +MACs +algorithm and why, constants\n/);
+    expect(stdout).toMatch(/ inception_3a\/3x3_reduce +conv_/);
+    expect(stdout).toMatch(/ pool1\/3x3_s2 .* \d+(×\d+)* of 64 .* TAPS=3×3 STRIDE=2×2\n/);
+    const widths = stdout
+      .split("\n\n")[0]
+      .split("\n")
+      .map(({ length }) => length);
+    expect(widths.filter((width) => width > 160).length).toBeLessThan(widths.length / 4);
+    expect(Math.max(...widths)).toBeLessThan(200);
     expect(stdout).toContain("13,378,280 parameters");
     expect(stdout).toMatch(/\nactivation memory reduced from [\d.]+ MB to [\d.]+ MB \(\d+ slots, .*\)\n$/);
   });
@@ -137,6 +145,23 @@ describeGpu("measuring", () => {
     const page = readFileSync(file, "utf8");
     for (const { step } of steps) expect(page).toContain(`<th scope="row">${step}</th>`);
     expect(page.trimEnd()).toMatch(/^<!doctype html>[^]*<\/html>$/);
+  });
+
+  test("profile's table fits a terminal, leads with no share above 100 %, and says what is beyond", async () => {
+    const { status, stdout } = await googlenet(["profile", ...SEEDED, "--runs", "2"]);
+    expect(status).toBe(0);
+    const [table, notes] = stdout.split("\n\n");
+    const [head, ...rows] = table.split("\n");
+    expect(head).toMatch(/^step +kernel +GPU time +GFLOP\/s +GB\/s +share +roofline/);
+    for (const row of rows) expect(row.length).toBeLessThan(140);
+    const total = / 100\.0 % +([\d.]+) %$/.exec(rows.pop()!)!;
+    expect(Number(total[1])).toBeLessThanOrEqual(100);
+    for (const row of rows) {
+      const [, roofline, beyond] = /([\d.]+) %(?: +(Winograd|cache))?$/.exec(row)!;
+      if (Number(roofline) > 100) expect(row).toMatch(/ (Winograd|cache)$/);
+      if (beyond !== undefined) expect(notes).toContain(`beyond it, ${beyond}: `);
+    }
+    expect(notes).toMatch(/roofline, measured: [\d.]+ GFLOP\/s, [\d.]+ GB\/s/);
   });
 
   test.each([

@@ -44,6 +44,15 @@ describe("others beside the merged", () => {
   });
   const merge = (...more: string[]) => googlenet(["evaluate", "--merge", whole, ...more]);
 
+  test("bear their names where nothing else tells them apart", async () => {
+    const { stdout } = await merge("--beside", whole, "--beside", ten);
+    expect(stdout).toMatch(/^models +crops +cost .* +evaluation$/m);
+    expect(stdout).toMatch(/^ +1 +1 +1 .* base +the merged shards$/m);
+    expect(stdout.split("\n").filter((line) => line.endsWith(` base  ${whole}`))).toHaveLength(1);
+    expect(stdout, "this one is alone").toMatch(/^ +1 +10 +10 .*−0\.92 %$/m);
+    expect((await merge("--beside", ten)).stdout).not.toMatch(/ evaluation$/m);
+  });
+
   test("stand in the paper's table, against the base", async () => {
     const { stdout } = await merge("--beside", ten);
     expect(stdout).toMatch(/^ +1 +1 +1 +\d+\.\d\d % +base +10\.07 % +base$/m);

@@ -135,7 +135,7 @@ describeGpu("evaluate on the GPU", () => {
     expect(finished).toMatchObject({ status: 1, stderr: line });
     expect(stderr.endsWith(line)).toBe(true);
     const text = finished.stdout;
-    expect(text).toMatch(/^Pictures +4, 1 unreadable, counted as errors$/m);
+    expect(text).toMatch(/^Pictures +4, 1 unreadable, counted as an error$/m);
     expect(text).toMatch(
       new RegExp(`^Waiting +the GPU waited for pictures ${(100 * waitingShare).toFixed(1)} % of`, "m"),
     );

@@ -60,6 +60,27 @@ describe("the page", () => {
     expect(text).not.toMatch(/NaN|undefined|Infinity/);
   });
 
+  test("names evaluations that run alike, as they are called or by their place", async () => {
+    const alike: ReportOptions["evaluations"] = [evaluations[0], evaluations[0]];
+    const cells = (text: string) => [...text.matchAll(/<td class="variant">([^<]+)</g)].map(([, name]) => name);
+    expect(cells(await page({ evaluations: alike, names: ["a.state", EVIL] }))).toEqual([
+      "a.state",
+      expect.stringContaining("&lt;script") as string,
+    ]);
+    expect(cells(await page({ evaluations: alike }))).toEqual(["evaluation 1", "evaluation 2"]);
+  });
+
+  test("counts one unreadable picture as an error, and several as errors", async () => {
+    const broken = (count: number) =>
+      evaluationOf([
+        seen(1, 1, [1, 2, 3, 4, 5]),
+        ...Array.from({ length: count }, (_, index) => unreadable(index + 2, 1)),
+      ]);
+    const text = async (count: number) => (await pageOf(broken(count))).replace(/\s+/g, " ");
+    expect(await text(1)).toContain("1 picture, counted as an error.");
+    expect(await text(2)).toContain("2 pictures, counted as errors.");
+  });
+
   test("shows every effort of the paper and of the evaluations, with errors as summed", async () => {
     const text = await page();
     const efforts = [...text.matchAll(/<th scope="rowgroup"[^>]*>([^<]*)</g)].map(([, name]) => name);

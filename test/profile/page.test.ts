@@ -7,7 +7,7 @@ import { profilePage } from "../../src/profile/page.ts";
 import { makeProfile } from "../../src/profile/profile.ts";
 import { unclosed } from "../support/markup.ts";
 
-const ceilings = { gflops: 100, gbps: 20 };
+const ceilings = { gflops: 100, gbps: 20, copiedBytes: 1e8 };
 
 const profile = makeProfile(
   [
@@ -45,7 +45,7 @@ describe("layers", () => {
   test("are their steps together, named without ReLU, in the network's blocks", () => {
     const blocks = blocksOf(layersOf(profile)).map(({ name, layers }) => [name, ...layers.map(({ label }) => label)]);
     expect(blocks).toEqual([
-      ["Stem", "conv1/7x7_s2", "pool1/3x3_s2 + pool1/norm1"],
+      ["Stem", "conv1/7x7_s2", "pool1/3x3_s2 + norm1"],
       ["Inception 3a", "1x1", "3x3", "pool3/3x3_s2"],
       ["Auxiliary head 1", "loss1/conv"],
       ["Inception 4b", "1x1"],
@@ -110,6 +110,26 @@ describe("the page", () => {
     expect(text).not.toMatch(/https?:|\/\/|<script|@import|url\(| on[a-z]+=|<(img|iframe|object|embed)/i);
     expect([...text.matchAll(/ (?:href|src)="([^"]*)"/g)].map(([, target]) => target)).toEqual(["data:,"]);
     expect(text).toContain("default-src 'none'");
+  });
+
+  test("leads with no share above 100 %, and says what a ceiling was raised to", () => {
+    const fast = makeProfile(
+      [
+        {
+          step: { name: "inception_3a/1x1 + inception_3a/5x5_reduce", kernel: "conv", macs: 1e6, bytes: 1e5 },
+          gpuMs: 0.01,
+        },
+        { step: { name: "pool3/3x3_s2", kernel: "pool_max", macs: 0, bytes: 1e6 }, gpuMs: 0.01 },
+      ],
+      ceilings,
+    );
+    const text = page({ profile: fast }).replace(/\s+/g, " ");
+    expect(text).toContain(
+      "The arithmetic ceiling is what inception_3a/1x1 + 5x5_reduce reached, more than was measured.",
+    );
+    expect(text).toContain("arithmetic 200 GFLOP/s");
+    expect(text).toContain("whole run: 100 GFLOP/s, 100.0 % of the roofline");
+    expect(page()).not.toContain("more than was measured");
   });
 
   test("takes every name as text", () => {

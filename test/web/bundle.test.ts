@@ -1,12 +1,16 @@
 /** What the page is made of, and the command that serves it. */
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { bundlePage } from "../../scripts/web/bundle.mjs";
 import { main } from "../../scripts/web/main.ts";
+import { writeSafetensors } from "../../src/formats/safetensors.ts";
+import { googLeNet } from "../../src/graph/googlenet.ts";
+import { inferShapesForBatch } from "../../src/graph/graph.ts";
+import { seededWeights } from "../../src/weights/seed.ts";
 
 const ROOT = `${path.resolve(import.meta.dirname, "../..")}${path.sep}`;
 
@@ -64,6 +68,21 @@ describe("npm run web", () => {
     const result = await run(...argv);
     expect(result).toMatchObject({ status, stdout: "" });
     expect(result.stderr).toMatch(line);
+  });
+
+  test("refuses weights that the page could not use, before anything is built", async () => {
+    const whole = writeSafetensors(seededWeights(inferShapesForBatch(googLeNet(), 1).parameters, 1));
+    const file = path.join(folder, "truncated.safetensors");
+    writeFileSync(file, whole.subarray(0, whole.length / 2));
+    const other = path.join(folder, "other.safetensors");
+    writeFileSync(other, writeSafetensors(new Map([["weight", { shape: [1], data: new Float32Array(1) }]])));
+    for (const weights of [file, other]) {
+      const { status, stdout, stderr } = await run("--weights", weights, "--port", "0");
+      expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+      expect(stderr).toMatch(/^googlenet: [^\n]*\.safetensors[^\n]*: [^\n]*; [^\n]*\n$/);
+      expect(stderr.startsWith(`googlenet: ${weights}`)).toBe(true);
+      vi.restoreAllMocks();
+    }
   });
 
   test("says so where the port is taken", async () => {

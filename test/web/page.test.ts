@@ -38,6 +38,18 @@ const LOSING = `{
   new BroadcastChannel("test").onmessage = () => device.destroy();
 }`;
 
+/** Lets a test read all that was said of what a picture waits for. */
+const COLLECTING_HINTS = `
+  globalThis.hints = [];
+  new MutationObserver(() => {
+    const text = document.getElementById("results-hint")?.textContent;
+    if (text !== undefined && text !== hints.at(-1)) hints.push(text);
+  }).observe(document, { subtree: true, childList: true, characterData: true });`;
+
+async function collectHints(page: Page): Promise<void> {
+  await page.addInitScript(COLLECTING_HINTS);
+}
+
 describeBrowser("the page", () => {
   const folder = mkdtempSync(path.join(tmpdir(), "googlenet page "));
   const built = path.join(folder, "web");
@@ -95,7 +107,9 @@ describeBrowser("the page", () => {
     async () => {
       const seed = freshSeed();
       const { file, data } = await randomPicture(seed);
-      const { page } = await open(SEEDED);
+      const { page } = await open(SEEDED, {
+        before: collectHints,
+      });
       // Nothing is loaded yet.
       await page.locator("#picture-file").setInputFiles({ name: "noise.png", mimeType: "image/png", buffer: file });
       await page.locator("#results[aria-busy=true]").waitFor();
@@ -103,6 +117,8 @@ describeBrowser("the page", () => {
       await page.getByRole("alert").getByText("The GPU was lost").waitFor();
       await page.locator("#results[aria-busy=false]").waitFor();
       expect(await page.locator("#bars").isVisible(), "no invented labels").toBe(false);
+      const hints = await page.evaluate<string[]>("hints");
+      expect(hints).toContain("noise.png is labelled as soon as the kernels are compiled.");
       const expected = reference(data, ["prob", "inception_3a/output", "loss1/conv.linear"]);
       // Layers may be chosen before there is anything to show of them.
       await page.locator('[data-blob="loss1/conv"]').click();
@@ -128,6 +144,7 @@ describeBrowser("the page", () => {
       await expectBlob(page, (await expected)["inception_3a/output"], 256);
       await expectAccessible(page);
       await expectNarrow(page);
+      await expectWholeDrawing(page);
 
       // By the keyboard alone through the graph, to a head that labels nothing, and of that to what fusion removes.
       await page.locator("#again").focus();
@@ -360,6 +377,19 @@ async function expectBlob(page: Page, expected: Tensor, count: number): Promise<
   const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#save-blob").click()]);
   const saved = readNpy(readFileSync(await download.path()), "saved");
   expect(saved).toBeAllclose(expected, { relative: widestTolerances.activation });
+}
+
+/** The drawing fits windows of 1000 pixels and more, and is as wide as it was made where there is room. */
+async function expectWholeDrawing(page: Page): Promise<void> {
+  const size = page.viewportSize()!;
+  const right = () => page.evaluate<number>("document.querySelector('[data-blob=prob]').getBoundingClientRect().right");
+  for (const width of [1000, 1200, 1600]) {
+    await page.setViewportSize({ width, height: 900 });
+    await expect.poll(right, { message: `at ${width}` }).toBeLessThan(width);
+    const scroller = "document.getElementById('graph-scroll')";
+    expect(await page.evaluate(`${scroller}.scrollWidth - ${scroller}.clientWidth`), `at ${width}`).toBe(0);
+  }
+  await page.setViewportSize(size);
 }
 
 /** Nothing but the drawing of the graph is wider than a telephone. */

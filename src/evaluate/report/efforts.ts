@@ -2,7 +2,7 @@
 
 import { brightColors } from "../../page/colors.ts";
 import { counted } from "../../page/figures.ts";
-import type { Effort } from "../paper.ts";
+import { type Effort, effortOf } from "../paper.ts";
 import type { Evaluation } from "../record.ts";
 import type { Summary } from "../statistics.ts";
 
@@ -24,8 +24,12 @@ export function effortName({ models, crops }: Effort): string {
   return `${counted(models, "model")}, ${counted(crops, "crop")}`;
 }
 
-/** How an evaluation runs, less what all of them share. */
-export function variants(evaluations: readonly Evaluation[]): string[] {
+/**
+ * How an evaluation runs, less what all of them share; with its name where another of the same effort runs so, too.
+ *
+ * @param names of the evaluations, such as their files
+ */
+export function variants(evaluations: readonly Evaluation[], names: readonly string[] = []): string[] {
   const properties: ((evaluation: Evaluation) => string)[] = [
     ({ run }) => run.precision,
     ({ run }) => run.backend,
@@ -36,10 +40,16 @@ export function variants(evaluations: readonly Evaluation[]): string[] {
     ({ run }) => (run.models.length === 1 ? run.models[0].name : ""),
   ];
   const telling = properties.filter((property) => new Set(evaluations.map(property).filter(Boolean)).size > 1);
-  return evaluations.map((evaluation) =>
+  const manners = evaluations.map((evaluation) =>
     telling
       .map((property) => property(evaluation))
       .filter(Boolean)
       .join(" · "),
   );
+  const places = evaluations.map(({ run }, index) => `${effortName(effortOf(run))}: ${manners[index]}`);
+  return manners.map((manner, index) => {
+    const name = names[index] ?? `evaluation ${index + 1}`;
+    const isAlone = places.filter((place) => place === places[index]).length === 1;
+    return [manner, ...(isAlone ? [] : [name])].filter(Boolean).join(" · ");
+  });
 }
