@@ -93,7 +93,7 @@ describeGpu("on a device that was tuned", () => {
     expect(totals).toMatchObject({ tuned: true, variants: [{ chosen: false }, { chosen: true }] });
     expect(totals["peakBytes"]).toBeGreaterThan(4.9e6);
     const table = await googlenet(["plan", ...SEEDED], { env });
-    expect(table.stdout).toContain("pool_max: tuned, 100 µs for pool_max_rows's 200 µs\n");
+    expect(table.stdout).toContain("tuned, 100 µs for pool_max_rows's 200 µs\n");
     expect(table.stdout).toMatch(
       /\n9.00 MB buy 2.00 ms \(.*\); in 4.82 MB it takes 3.00 ms, 1.50× that \(by default\)\n$/,
     );

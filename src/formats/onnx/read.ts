@@ -85,7 +85,7 @@ export class OnnxFile implements ModelFile {
     this.name = name;
     this.external = external;
     this.size = bytes.length;
-    this.isText = looksLikeText(bytes);
+    this.isText = looksLikeText(bytes) && beginsAsUtf8(bytes);
     const { proto, inputs } = this.guard(() => {
       const model = readModel(bytes);
       return { proto: model, inputs: inputsOf(model) };
@@ -246,6 +246,16 @@ export class OnnxFile implements ModelFile {
 
   private error(problem: string, remedy: string, layer?: string): EngineError {
     return new EngineError("model", this.name, problem, remedy, layer === undefined ? {} : { layer });
+  }
+}
+
+/** Whether the first bytes are UTF-8: a message's lengths look like text to whoever only minds control characters. */
+function beginsAsUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, 512), { stream: true });
+    return true;
+  } catch {
+    return false;
   }
 }
 
